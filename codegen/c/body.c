@@ -1,0 +1,173 @@
+/* Statements of kernels. */
+#include "codegen/c/gen.h"
+
+enum { MAX_UNROLL = 64 };
+
+/* ---- loops ---- */
+static const char *simple_bound(Printer *p, const Expr *e) {
+    const char *text = c_expr(p, e, PREC_SUM);
+    if (e->kind == E_INT || e->kind == E_SYM || e->kind == E_VAR || !expr_has_load(e)) return text;
+    const char *name = name_top(p, NULL, arena_printf(p->arena, "t%d", ++p->n_temps));
+    c_line(p, "const %s %s = %s;", c_value_type(p, DT_INDEX), name, text);
+    return name;
+}
+
+/* CUDA: which iterations are this thread's. */
+static const char *share_of(const Printer *p, const LStmt *l, const char **step) {
+    *step = NULL;
+    if (p->dialect != DIALECT_CUDA) return NULL;
+    if (l->bind == BIND_GRID || (l->bind == BIND_THREAD && p->blocks)) {
+        *step = "gridDim.x";
+        return "blockIdx.x";
+    }
+    if (l->bind == BIND_BLOCK) {
+        *step = "blockDim.x";
+        return "threadIdx.x";
+    }
+    if (l->bind != BIND_THREAD) return NULL;
+    *step = "grid_threads()";
+    return "grid_thread()";
+}
+
+/* Subscripts of registers become constant only where the loops over them are unrolled; others
+ * gain little. */
+typedef struct Registers {
+    const Var *var;
+    bool used;
+} Registers;
+
+static void look_at_node(void *user, const Expr *e) {
+    Registers *r = user;
+    if (e->kind == E_LOAD && e->tensor->space == SP_REG)
+        r->used |= expr_uses_var(e->arg[0], r->var);
+}
+
+static void look_at_expr(void *user, Expr *e) {
+    expr_visit(e, look_at_node, user);
+}
+
+static void look_at_stmt(void *user, LStmt *l) {
+    Registers *r = user;
+    if (l->kind == L_STORE && l->tensor->space == SP_REG)
+        r->used |= expr_uses_var(l->index, r->var);
+    lstmt_each_expr(l, look_at_expr, r);
+}
+
+static bool should_unroll(const Printer *p, const LStmt *l) {
+    int64_t first, end;
+    Registers r = {l->var, false};
+    bool lanes = l->bind == BIND_VECTOR && p->dialect == DIALECT_CUDA;
+    if (l->bind != BIND_UNROLL && !lanes) return false;
+    if (!expr_is_int(l->lo, &first) || !expr_is_int(l->hi, &end)) return false;
+    if (end - first < 2 || end - first > MAX_UNROLL) return false;
+    lbody_each(&l->body, look_at_stmt, &r);
+    return r.used;
+}
+
+static void for_head(Printer *p, const LStmt *l, const char *v, const char *lo, const char *hi) {
+    const char *type = c_value_type(p, DT_INDEX), *step, *own = share_of(p, l, &step);
+    if (should_unroll(p, l)) c_line(p, "UNROLL(%lld)", (long long)(l->hi->i - l->lo->i));
+    if (!own) {
+        c_line(p, "for (%s %s = %s; %s < %s; %s++) {", type, v, lo, v, hi, v);
+        return;
+    }
+    bool zero = !strcmp(lo, "0");
+    c_line(p, "for (%s %s = %s%s%s; %s < %s; %s += %s) {", type, v, zero ? "" : lo,
+           zero ? "" : " + ", own, v, hi, v, step);
+}
+
+static void print_for(Printer *p, const LStmt *l) {
+    Str text;
+    const char *lo = simple_bound(p, l->lo), *hi = simple_bound(p, l->hi);
+    c_stmt_end(p);
+    level_open(p);
+    const char *v = name_add(p, l->var, l->var->name);
+    c_body(p, &l->body);
+    level_close(p, &text);
+    for_head(p, l, v, lo, hi);
+    level_add(p, &text);
+    c_line(p, "}");
+}
+
+/* ---- branches ---- */
+static void block(Printer *p, const LBody *body, Str *text) {
+    level_open(p);
+    c_body(p, body);
+    level_close(p, text);
+}
+
+static void print_if(Printer *p, const LStmt *l) {
+    Str yes, no;
+    const char *cond = c_expr(p, l->cond, PREC_ANY);
+    c_stmt_end(p);
+    block(p, &l->body, &yes);
+    block(p, &l->other, &no);
+    c_line(p, "if (%s) {", cond);
+    level_add(p, &yes);
+    if (no.n) {
+        c_line(p, "} else {");
+        level_add(p, &no);
+    }
+    c_line(p, "}");
+}
+
+/* ---- buffers and stores ---- */
+static void print_buffer(Printer *p, const LStmt *l) {
+    const Tensor *t = l->tensor;
+    int64_t n = 0;
+    const char *type = c_memory_type(t->dtype), *at = NULL;
+    if (t->space == SP_SCRATCH) at = c_expr(p, l->lo, PREC_SUM);
+    else CHECK(expr_is_int(l->hi, &n));
+    const char *name = name_add(p, t, t->name);
+    const char *shared = t->space == SP_SHARED && p->dialect == DIALECT_CUDA ? "__shared__ " : "";
+    if (!at) {
+        c_line(p, "%s%s %s[%lld];", shared, type, name, (long long)MAX(n, 1));
+        return;
+    }
+    p->scratch = true;
+    if (!strcmp(at, "0")) c_line(p, "%s *%s = (%s *)scratch;", type, name, type);
+    else c_line(p, "%s *%s = (%s *)(scratch + %s);", type, name, type, at);
+}
+
+static const char *stored(Printer *p, const Expr *value) {
+    p->root = value;
+    const char *text = c_expr(p, value, PREC_ANY);
+    p->root = NULL;
+    if (value->type == DT_F16 || value->type == DT_BF16)
+        return arena_printf(p->arena, "%s_of_f32(%s)", dtype_name(value->type), text);
+    return text;
+}
+
+static void print_store(Printer *p, const LStmt *l) {
+    const char *value = stored(p, l->value), *to = c_element(p, l->tensor, l->index);
+    const char *some = c_some(p, l->index);
+    if (some) c_line(p, "if (%s) %s = %s;", some, to, value);
+    else c_line(p, "%s = %s;", to, value);
+}
+
+void c_body(Printer *p, const LBody *body) {
+    for (int i = 0; i < body->at.n; i++) {
+        const LStmt *l = body->at.at[i];
+        c_stmt_begin(p, l);
+        switch (l->kind) {
+        case L_FOR:
+            print_for(p, l);
+            break;
+        case L_IF:
+            print_if(p, l);
+            break;
+        case L_STORE:
+            print_store(p, l);
+            break;
+        case L_BUFFER:
+            print_buffer(p, l);
+            break;
+        case L_BARRIER:
+            if (p->dialect == DIALECT_CUDA) c_line(p, "__syncthreads();");
+            break;
+        default:
+            BUG("a host statement in kernel %s", p->func->name);
+        }
+        c_stmt_end(p);
+    }
+}

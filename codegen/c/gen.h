@@ -1,0 +1,128 @@
+/* Loops to C text: one printer for portable C99 and for CUDA C. What the files of this folder
+ * share.
+ *
+ *   names.c     identifiers and scopes         literal.c   types and constants
+ *   ops.c       scalar operations              expr.c      expressions, temporaries
+ *   body.c      statements                     kernel.c    kernel functions
+ *   host.c      bind and run                   model.c     the description of a model
+ *   weights.c   constants in their layouts     paste.c     the runtime's texts
+ *   emit.c      --emit=c
+ *
+ * Values. An element of type f16 or bf16 is held as a float that its type can represent;
+ * operations are those of runtime/ops.h. What an expression mentions twice, or what would make a
+ * line too long, becomes a temporary in front of the statement. One without loads stands in the
+ * outermost block where its variables are known, and serves all of it. A guarded value that needs
+ * temporaries becomes an if statement: nothing in it is touched where its condition does not hold.
+ *
+ * Subscripts are 32 bits wide in kernels where every one of them provably fits, else 64. */
+#ifndef ONNXCC_CODEGEN_C_GEN_H
+#define ONNXCC_CODEGEN_C_GEN_H
+
+#include "codegen/codegen.h"
+
+typedef enum Dialect { DIALECT_C, DIALECT_CUDA } Dialect;
+/* How tightly a text binds. */
+enum { PREC_ANY, PREC_BITS, PREC_COMPARE, PREC_SUM, PREC_PRODUCT, PREC_UNARY, PREC_ATOM };
+
+typedef struct CName {
+    const void *what; /* Var, Sym, Tensor; NULL: only taken */
+    const char *name;
+    int level; /* the block that it belongs to */
+} CName;
+typedef struct CValue { /* a temporary in scope */
+    const Expr *e;
+    const char *name;
+    bool pure;
+} CValue;
+/* A block that is being written: what a value inside needs goes to its end so far. */
+typedef struct CLevel {
+    Str text;
+    int depth; /* of indentation */
+    int names;
+    VEC(CValue) values;
+} CLevel;
+
+typedef struct Printer {
+    Ctx *ctx;
+    Arena *arena; /* of one function */
+    Dialect dialect;
+    const LFunc *func;  /* NULL in host functions */
+    const char *prefix; /* the entry's name */
+    bool small;         /* subscripts fit 32 bits */
+    bool blocks;        /* CUDA: blocks of threads work together on an item */
+    bool checked;       /* host: index arithmetic notes an overflow in `bad` */
+    bool host;          /* symbols are slots: syms[3] */
+    /* host: an element of one of the program's tensors */
+    const char *(*element)(void *user, const Tensor *, const char *index);
+    void *user;
+    bool faults;  /* a BOUND was printed */
+    bool scratch; /* a SCRATCH buffer was declared */
+    int n_temps;
+    VEC(CName) tops;    /* of the whole function: symbols, temporaries */
+    VEC(CName) names;   /* in scope, innermost last */
+    VEC(CLevel) levels; /* innermost last; the first is the file, the second the function */
+    const Expr *root;   /* the value of a store: splitting it would not make the line shorter */
+    int target; /* the block in which the text that is being made will stand; 0: the innermost */
+    VEC(Sym *) syms; /* read by this function */
+    Map *uses;       /* of the nodes of this statement: Expr to count */
+} Printer;
+
+/* ---- names.c ---- */
+void level_open(Printer *);
+/* Ends the innermost block; the text goes to *text. */
+void level_close(Printer *, Str *text);
+void level_add(Printer *, const Str *text); /* behind what the innermost block holds so far */
+const char *name_add(Printer *, const void *what,
+                     const char *base); /* fresh in all scopes around */
+const char *name_top(Printer *, const void *what, const char *base); /* for the whole function */
+const char *name_find(Printer *, const void *what);                  /* NULL: none */
+void c_comment(Str *, const char *text); /* nothing in it ends the comment or the line */
+const char *c_comment_of(Arena *, const char *text);
+const char *c_symbol(Arena *, const char *name); /* of a function: a C identifier */
+/* Conv_0 (Conv) Relu_1 (Relu) */
+void c_origin(Str *, const Origin *, int n);
+void c_string(Str *, const char *text);                    /* a C literal with its quotes */
+void c_line(Printer *, const char *fmt, ...) PRINTF(2, 3); /* indented, with its newline */
+void c_line_at(Printer *, int level, const char *text);
+
+/* ---- literal.c ---- */
+const char *c_memory_type(DType);                 /* of an element: "uint16_t" */
+const char *c_value_type(const Printer *, DType); /* of a value: "float" */
+const char *c_literal(Printer *, const Expr *, int *prec);
+const char *c_int(Arena *, DType, int64_t);
+
+/* ---- ops.c ---- */
+/* op on texts that bind as tightly as ops_operand says; sets *prec. */
+const char *c_op(Printer *, const Expr *, const char *const *arg, int *prec);
+int c_operand(Printer *, const Expr *, int i); /* how tightly operand i must bind */
+
+/* ---- expr.c ---- */
+void c_stmt_begin(Printer *, const LStmt *); /* counts what the statement mentions */
+void c_stmt_end(Printer *);                  /* forgets temporaries that depend on memory */
+const char *c_expr(Printer *, const Expr *, int least);
+const char *c_element(Printer *, const Tensor *, const Expr *index); /* as an lvalue */
+const char *c_some(Printer *,
+                   const Expr *index);        /* what must hold for the element to exist; NULL */
+bool c_index_plain(Printer *, const Expr *e); /* a division of it needs no helper */
+
+/* ---- body.c ---- */
+void c_body(Printer *, const LBody *);
+
+/* ---- kernel.c ---- */
+enum { CUDA_BLOCK = 128, CUDA_GRID = 4096 }; /* threads of a block, blocks at most */
+typedef struct KernelText {
+    const char *symbol;
+    const bool *may_alias; /* per parameter; NULL: none overlaps another */
+} KernelText;
+typedef struct KernelNeeds { /* what its text turned out to use: the parameters of a CUDA kernel */
+    bool faults, scratch, blocks, small;
+    Sym **syms;
+    int n_syms;
+} KernelNeeds;
+void c_kernel(Ctx *, Str *out, const LFunc *, Dialect, const KernelText *, KernelNeeds *needs);
+bool c_kernel_small(Ctx *, const LFunc *);
+bool c_kernel_blocks(const LFunc *);
+bool c_kernel_faults(const LFunc *);
+bool c_kernel_touches(const LFunc *, const Tensor *, bool *stores); /* loads or stores it */
+
+#endif

@@ -1,0 +1,59 @@
+/* CUDA: kernels as text, compiled for GPUs by NVRTC or for this machine through the emulation
+ * header.
+ *
+ * A kernel is one __global__ function; its parallel space is spread over the threads of a grid,
+ * or over blocks where the threads of a block work together. A launcher of the type
+ * onnxcc_kernel_fn (runtime/abi.h) starts it over a range; the host functions of the program call
+ * launchers as they call the kernels of any other build. */
+#ifndef ONNXCC_CODEGEN_CUDA_H
+#define ONNXCC_CODEGEN_CUDA_H
+
+#include "codegen/codegen.h"
+
+/* ---- text.c ---- */
+typedef struct CudaText {
+    Str device;    /* what NVRTC gets: operations, kernels */
+    Str launchers; /* host code */
+} CudaText;
+/* What a kernel of `func` and its launcher are called. */
+typedef struct CudaNames {
+    const char *kernel, *launcher;
+    const bool *may_alias; /* by parameter; NULL: none overlaps another */
+} CudaNames;
+void cuda_text_begin(Ctx *, CudaText *);
+void cuda_text_kernel(Ctx *, CudaText *, const LFunc *, CudaNames);
+void cuda_text(Ctx *, const Entry *, int n, CudaText *); /* all of a program */
+bool cuda_is_made_for(const Entry *);                    /* its schedules are for GPUs */
+/* Kernels with scratch run on at most so many threads; each has its own. */
+enum { CUDA_SCRATCH_SLOTS = 128 };
+const Entry *cuda_entries(Ctx *, const Entry *, int n); /* with scratch for all of them */
+
+/* ---- nvrtc.c: at compile time, found by dlopen ---- */
+typedef struct CudaUse { /* what ptxas says of a kernel */
+    const char *kernel;
+    int registers, stack, spill_stores, spill_loads, shared;
+} CudaUse;
+typedef struct CudaBinary {
+    const char *arch; /* sm_90a, compute_90 */
+    const void *data;
+    size_t bytes;
+    VEC(CudaUse) uses; /* empty for PTX */
+} CudaBinary;
+/* arch sm_XX gives a cubin, compute_XX PTX. False: reported (no toolkit, unknown architecture,
+ * ...). */
+bool nvrtc_compile(Ctx *, const char *source, const char *arch, CudaBinary *);
+bool nvrtc_present(Ctx *, const char **why); /* why not, and what to install */
+void cuda_parse_log(Ctx *, const char *log, CudaBinary *);
+
+/* ---- binary.c ---- */
+int cuda_emit_binary(Ctx *, const Entry *, int n,
+                     const EmitOptions *); /* --emit=ptx, --emit=cubin */
+
+/* ---- emu.c ---- */
+/* Compiles kernels and launchers for this machine, by the system's C++ compiler, to
+ * dir/cuda_emu.o. */
+bool cuda_emu_object(Ctx *, const Entry *, int n, bool verbose, const char *dir,
+                     const char **object);
+bool cuda_emu_compile(Ctx *, const CudaText *, bool verbose, const char *dir, const char **object);
+
+#endif

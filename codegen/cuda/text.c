@@ -1,0 +1,125 @@
+/* A program's kernels as CUDA C, and --emit=cuda. */
+#include "codegen/cuda/cuda.h"
+
+#include "codegen/c/gen.h"
+#include "codegen/c/paste.h"
+#include "codegen/llvm/model.h"
+
+static const char device_head[] =
+    "/* Written by onnxcc: CUDA C. With NVRTC or nvcc use --fmad=false: only fma() may contract.\n"
+    " * Every kernel works on the items lo..hi of its parallel space. */\n\n";
+static const char launchers_head[] =
+    "\n#if !defined(__CUDACC_RTC__) /* ---- the host's side ---- */\n"
+    "#if !defined(ONNXCC_LAUNCH)\n"
+    "#define ONNXCC_LAUNCH(kernel, blocks, threads, ...) kernel<<<(blocks), "
+    "(threads)>>>(__VA_ARGS__)\n"
+    "#endif\n";
+
+void cuda_text_begin(Ctx *ctx, CudaText *t) {
+    t->device = str_new(ctx->perm);
+    t->launchers = str_new(ctx->perm);
+    str_add(&t->device, device_head);
+    paste_text(&t->device, "runtime/ops.h");
+    str_add(&t->launchers, launchers_head);
+    paste_text(&t->launchers, "runtime/abi.h");
+    paste_text(&t->launchers, "runtime/bind.h");
+}
+
+/* ---- launchers ---- */
+static void arguments(Str *s, const LFunc *f, const KernelNeeds *needs, const char *index) {
+    for (int i = 0; i < f->params.n; i++) {
+        const Tensor *t = f->params.at[i];
+        bool stores;
+        if (!c_kernel_touches(f, t, &stores)) continue;
+        str_fmt(s, ", (%s%s *)call->bufs[%d]", stores ? "" : "const ", c_memory_type(t->dtype), i);
+    }
+    for (int i = 0; i < needs->n_syms; i++)
+        str_fmt(s, ", (%s)call->syms[%d]", index, needs->syms[i]->slot);
+    if (needs->faults) str_add(s, ", &fault");
+    if (needs->scratch) str_add(s, ", scratch, stride");
+    str_fmt(s, ", (%s)lo, (%s)hi", index, index);
+}
+
+static void launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaNames *names,
+                     const KernelNeeds *needs) {
+    int per_block = needs->blocks ? 1 : CUDA_BLOCK;
+    int most = needs->scratch ? CUDA_SCRATCH_SLOTS / per_block : CUDA_GRID;
+    str_fmt(s,
+            "\nextern \"C\" void %s(const struct onnxcc_kargs *call, int64_t lo, int64_t hi, char "
+            "*scratch) {\n",
+            names->launcher);
+    str_fmt(s, "    int64_t blocks = (hi - lo + %d) / %d;\n    if (blocks > %d) blocks = %d;\n",
+            per_block - 1, per_block, most, most);
+    if (needs->faults) str_add(s, "    int32_t fault = 0;\n");
+    if (needs->scratch)
+        str_fmt(s, "    int64_t stride = call->frame->scratch_stride / %d;\n", CUDA_SCRATCH_SLOTS);
+    else str_add(s, "    (void)scratch;\n");
+    str_fmt(s, "    ONNXCC_LAUNCH(%s, (unsigned)blocks, %d", names->kernel, CUDA_BLOCK);
+    Str args = str_new(ctx->perm);
+    arguments(&args, f, needs, needs->small ? "int32_t" : "int64_t");
+    str_fmt(s, "%s);\n", str_c(&args));
+    if (needs->faults)
+        str_add(s,
+                "    if (fault && !call->frame->fault) call->frame->fault = ONNXCC_FAULT_HERE;\n");
+    str_add(s, "}\n");
+}
+
+void cuda_text_kernel(Ctx *ctx, CudaText *t, const LFunc *f, CudaNames names) {
+    KernelText text = {names.kernel, names.may_alias};
+    KernelNeeds needs;
+    str_char(&t->device, '\n');
+    c_kernel(ctx, &t->device, f, DIALECT_CUDA, &text, &needs);
+    launcher(ctx, &t->launchers, f, &names, &needs);
+}
+
+/* ---- programs ---- */
+void cuda_text(Ctx *ctx, const Entry *entries, int n, CudaText *t) {
+    Weights none = {.ctx = ctx}; /* kernels get their constants as parameters */
+    cuda_text_begin(ctx, t);
+    for (int e = 0; e < n; e++) {
+        Model m = {.triple = "cuda"};
+        model_begin(&m, ctx, &entries[e], &none);
+        for (int i = 0; i < m.kernels.n; i++) {
+            const KernelFn *k = &m.kernels.at[i];
+            const char *launch = c_symbol(ctx->perm, k->symbol);
+            CudaNames names = {arena_printf(ctx->perm, "%s_kernel", launch), launch, k->may_alias};
+            cuda_text_kernel(ctx, t, k->f, names);
+        }
+    }
+    str_add(&t->launchers, "#endif\n");
+}
+
+static void note_machine(void *user, Block *b, Item *it) {
+    (void)b;
+    if (it->kind != ITEM_KERNEL || !it->kernel->hows.n) return;
+    if (!strcmp(it->kernel->hows.at[0]->machine, "cuda")) *(bool *)user = true;
+}
+
+bool cuda_is_made_for(const Entry *e) {
+    bool cuda = false;
+    program_each_item(e->plan->program, note_machine, &cuda);
+    return cuda;
+}
+
+const Entry *cuda_entries(Ctx *ctx, const Entry *entries, int n) {
+    Entry *out = NEW_ARRAY(ctx->perm, Entry, n);
+    for (int i = 0; i < n; i++) {
+        Plan *plan = NEW(ctx->perm, Plan);
+        *plan = *entries[i].plan;
+        Expr *each = expr_muli(ctx, expr_ceildiv(ctx, plan->scratch, expr_int(ctx, 64)), 64);
+        plan->scratch = expr_muli(ctx, each, CUDA_SCRATCH_SLOTS);
+        out[i] = entries[i];
+        out[i].plan = plan;
+    }
+    return out;
+}
+
+int codegen_emit_cuda(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, FILE *out) {
+    CudaText t;
+    cuda_text(ctx, entries, n, &t);
+    fwrite(t.device.at, 1, t.device.n, out);
+    fwrite(t.launchers.at, 1, t.launchers.n, out);
+    if (!fflush(out) && !ferror(out)) return 0;
+    diag_error(ctx, NULL, "%s: cannot be written", o->output ? o->output : "standard output");
+    return 1;
+}

@@ -1,0 +1,295 @@
+/* From loops to files: weights, objects, headers, and what is linked from them. */
+#include "codegen/codegen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "codegen/embedded.h"
+#include "codegen/cuda/cuda.h"
+#include "codegen/link/link.h"
+#include "codegen/llvm/llvm.h"
+#include "codegen/weights.h"
+#include "codegen/workers.h"
+
+typedef struct Emit {
+    Ctx *ctx;
+    const Entry *entries;
+    int n;
+    const EmitOptions *o;
+    const char *dir; /* of intermediate files */
+    Weights weights;
+    LlvmJob llvm;
+    VEC(const char *) objects;
+    int n_compiled; /* of them: those that the workers made */
+} Emit;
+
+static const char *in_dir(Emit *e, const char *name) {
+    return arena_printf(e->ctx->perm, "%s/%s", e->dir, name);
+}
+
+static bool is(const char *a, const char *b) {
+    return a && !strcmp(a, b);
+}
+
+static bool embeds(const Emit *e) {
+    return !e->o->weights || is(e->o->weights, "embed");
+}
+
+/* ---- weights ---- */
+static LinkParts payload(const Emit *e) {
+    return (LinkParts){e->weights.parts.at, e->weights.parts.n};
+}
+
+static const char *weights_path(Emit *e) {
+    return arena_printf(e->ctx->perm, "%s.weights", e->o->output);
+}
+
+static const char *weights_section(const Emit *e) {
+    return weights_are_large(&e->weights, e->o->triple) ? ".lrodata" : NULL;
+}
+
+/* ---- executables take the runtime as objects, where this onnxcc carries them ---- */
+static const EmbeddedFile *runtime_object(const Emit *e, const char *part) {
+    return embedded_find(arena_printf(e->ctx->perm, "%s/%s.o", e->o->triple, part));
+}
+
+static bool add_runtime_objects(Emit *e) {
+    static const char *const parts[] = {"core", "host"};
+    for (int i = 0; e->llvm.runtime_outside && i < LEN(parts); i++) {
+        const EmbeddedFile *f = runtime_object(e, parts[i]);
+        const char *path = in_dir(e, arena_printf(e->ctx->perm, "%s.o", parts[i]));
+        if (!link_write_file(e->ctx, path, f->data, f->size)) return false;
+        vec_push(e->ctx->perm, &e->objects, path);
+    }
+    return true;
+}
+
+static bool begin(Emit *e) {
+    if (!weights_place(e->ctx, e->entries, e->n, &e->weights)) return false;
+    if (!weights_pack(&e->weights, in_dir(e, "packed"))) return false;
+    const char *path = weights_path(e), *slash = strrchr(path, '/');
+    e->llvm = (LlvmJob){.ctx = e->ctx,
+                        .entries = e->entries,
+                        .n_entries = e->n,
+                        .options = e->o,
+                        .weights = &e->weights,
+                        .hosted = !e->o->bare_metal,
+                        .with_main = e->o->kind == EMIT_EXE};
+    e->llvm.runtime_outside = e->o->kind == EMIT_EXE && e->llvm.hosted &&
+                              runtime_object(e, "core") && runtime_object(e, "host");
+    if (embeds(e))
+        e->llvm.weights_symbol = arena_printf(e->ctx->perm, "%s_weights", e->entries[0].name);
+    if (is(e->o->weights, "file")) e->llvm.weights_file = slash ? slash + 1 : path;
+    return llvm_begin(&e->llvm);
+}
+
+static bool write_weights_file(Emit *e) {
+    if (embeds(e) || !e->weights.bytes) return true;
+    return weights_file_write(e->ctx, weights_path(e), e->weights.hash, payload(e));
+}
+
+/* ---- objects ---- */
+
+/* What a dead worker was compiling is kept as a text that reproduces it. */
+static void report_death(Emit *e, const char *doing) {
+    const Loops *of = NULL;
+    const LFunc *f = llvm_kernel_named(&e->llvm, doing, &of);
+    diag_error(e->ctx, NULL,
+               "the code generator died while compiling %s; this is a fault of the compiler",
+               doing);
+    if (!f) return;
+    Loops one = {.ctx = e->ctx, .name = (char *)(uintptr_t)doing};
+    vec_push(e->ctx->perm, &one.kernels, (LFunc *)(uintptr_t)f);
+    Str s = str_new(e->ctx->perm);
+    loops_print(&s, &one);
+    const char *tmp = getenv("TMPDIR"),
+               *path = arena_printf(e->ctx->perm, "%s/onnxcc-%s.ir", tmp ? tmp : "/tmp", doing);
+    if (link_write_file(e->ctx, path, s.at, s.n))
+        diag_note(e->ctx, NULL, "please report it with %s", path);
+}
+
+static int unit_task(void *user, int unit, char *doing) {
+    Emit *e = user;
+    return llvm_unit(&e->llvm, unit, e->objects.at[unit], doing);
+}
+
+static int whole_task(void *user, int unit, char *doing) {
+    Emit *e = user;
+    (void)unit;
+    return llvm_whole_object(&e->llvm, e->objects.at[0], doing);
+}
+
+static int compile(Emit *e, WorkerTask task, int n) {
+    char died[WORKERS_DOING];
+    for (int i = 0; i < n; i++)
+        vec_push(e->ctx->perm, &e->objects, in_dir(e, llvm_unit_name(&e->llvm, i)));
+    e->n_compiled = n;
+    int code = workers_run(e->ctx, e->o->jobs, n, task, e, died);
+    if (died[0]) report_death(e, died);
+    return code;
+}
+
+static bool add_weights_object(Emit *e) {
+    const char *path = in_dir(e, "weights.o");
+    if (!embeds(e) || !e->weights.bytes) return true;
+    vec_push(e->ctx->perm, &e->objects, path);
+    return elf_write_data(e->ctx, path, e->o->triple, e->llvm.weights_symbol, weights_section(e),
+                          payload(e));
+}
+
+static bool read_file(Emit *e, const char *path, const void **data, size_t *bytes) {
+    struct stat st;
+    FILE *f = fopen(path, "rb");
+    if (!f || fstat(fileno(f), &st))
+        return diag_error(e->ctx, NULL, "%s: %s", path, strerror(errno));
+    char *at = arena_alloc(e->ctx->perm, (size_t)st.st_size + 1);
+    *bytes = fread(at, 1, (size_t)st.st_size, f);
+    *data = at;
+    fclose(f);
+    return *bytes == (size_t)st.st_size || diag_error(e->ctx, NULL, "%s: cannot be read", path);
+}
+
+/* ---- headers ---- */
+static bool write_header(Emit *e) {
+    const char *path = e->o->header, *base = link_base_name(e->ctx->perm, e->o->output);
+    if (!path && e->o->kind == EMIT_EXE) return true;
+    const char *slash = strrchr(e->o->output, '/');
+    int dir = slash ? (int)(slash + 1 - e->o->output) : 0;
+    if (!path) path = arena_printf(e->ctx->perm, "%.*s%s.h", dir, e->o->output, base);
+    LinkEntry *entries = NEW_ARRAY(e->ctx->perm, LinkEntry, e->n);
+    int n = e->n_compiled;
+    const char **stacks = NEW_ARRAY(e->ctx->perm, const char *, n + 1);
+    for (int i = 0; i < n; i++)
+        stacks[i] = arena_printf(e->ctx->perm, "%s.stack", e->objects.at[i]);
+    for (int i = 0; i < e->n; i++) {
+        entries[i] = *llvm_link_entry(&e->llvm, i);
+        entries[i].stack_bytes = llvm_stack_bytes(&e->llvm, i, stacks, n);
+    }
+    return link_header(e->ctx, path, base, entries, e->n);
+}
+
+/* ---- kinds ---- */
+static int emit_object(Emit *e) {
+    const void *data;
+    size_t bytes;
+    int code = compile(e, whole_task, 1);
+    if (code) return code;
+    if (!read_file(e, e->objects.at[0], &data, &bytes)) return 1;
+    bool with = embeds(e) && e->weights.bytes;
+    bool ok = with ? elf_attach_data(e->ctx, e->o->output, data, bytes, e->llvm.weights_symbol,
+                                     weights_section(e), payload(e))
+                   : link_write_file(e->ctx, e->o->output, data, bytes);
+    return ok ? 0 : 1;
+}
+
+static bool make_archive(Emit *e) {
+    Ctx *ctx = e->ctx;
+    const char *base = e->entries[0].name;
+    LinkMember *m = NEW_ARRAY(ctx->perm, LinkMember, e->objects.n + 1);
+    int n = e->objects.n;
+    for (int i = 0; i < n; i++) {
+        LinkPart *part = NEW(ctx->perm, LinkPart);
+        size_t bytes;
+        if (!read_file(e, e->objects.at[i], &part->mem, &bytes)) return false;
+        part->bytes = bytes;
+        m[i] = (LinkMember){.name =
+                                arena_printf(ctx->perm, "%s_%s", base, llvm_unit_name(&e->llvm, i)),
+                            .parts = {part, 1}};
+    }
+    if (embeds(e) && e->weights.bytes) {
+        m[n].name = arena_printf(ctx->perm, "%s_weights.o", base);
+        if (!elf_data_parts(ctx, e->o->triple, e->llvm.weights_symbol, weights_section(e),
+                            payload(e), &m[n].parts))
+            return false;
+        m[n].symbols = &e->llvm.weights_symbol;
+        m[n++].n_symbols = 1;
+    }
+    return archive_write(ctx, e->o->output, m, n);
+}
+
+static bool link_objects(Emit *e) {
+    static const char *const functions[] = {"open",  "open_signed", "arena_bytes", "run",
+                                            "close", "explain",     "pool_new",    "pool_free"};
+    LinkJob job = {.shared = e->o->kind == EMIT_SHAREDLIB,
+                   .is_static = e->o->link_static,
+                   .verbose = e->o->verbose,
+                   .triple = e->o->triple,
+                   .host_triple = target_host(e->ctx),
+                   .linker = e->o->linker,
+                   .sysroot = e->o->sysroot,
+                   .out = e->o->output};
+    if (!add_runtime_objects(e) || !add_weights_object(e)) return false;
+    job.objects = e->objects.at, job.n_objects = e->objects.n;
+    const char **exports = NEW_ARRAY(e->ctx->perm, const char *, e->n *LEN(functions));
+    for (int i = 0; i < e->n; i++)
+        for (int k = 0; k < LEN(functions); k++)
+            exports[job.n_exports++] =
+                arena_printf(e->ctx->perm, "%s_%s", e->entries[i].name, functions[k]);
+    job.exports = exports;
+    job.libm = e->o->cuda_emu;
+    if (!job.shared) job.n_exports = 0, job.exports = NULL;
+    return link_program(e->ctx, &job);
+}
+
+/* The emulation's kernels come from the C++ compiler; LLVM makes the host side alone. */
+static bool add_emu_object(Emit *e) {
+    const char *object;
+    if (!cuda_emu_object(e->ctx, e->entries, e->n, e->o->verbose, e->dir, &object)) return false;
+    vec_push(e->ctx->perm, &e->objects, object);
+    return true;
+}
+
+static int emit_linked(Emit *e) {
+    int code = compile(e, unit_task, e->o->cuda_emu ? 1 : e->llvm.n_units);
+    if (code) return code;
+    if (e->o->cuda_emu && !add_emu_object(e)) return 1;
+    return (e->o->kind == EMIT_STATICLIB ? make_archive(e) : link_objects(e)) ? 0 : 1;
+}
+
+static int emit_assembly(Emit *e) {
+    const char *text;
+    int code = llvm_whole_text(&e->llvm, true, &text);
+    if (code) return code;
+    return link_write_file(e->ctx, e->o->output, text, strlen(text)) ? 0 : 1;
+}
+
+static int emit(Emit *e) {
+    if (!begin(e)) return 1;
+    int code = e->o->kind == EMIT_ASM   ? emit_assembly(e)
+               : e->o->kind == EMIT_OBJ ? emit_object(e)
+                                        : emit_linked(e);
+    if (code || e->o->kind == EMIT_ASM) return code;
+    return write_header(e) && write_weights_file(e) ? 0 : 1;
+}
+
+int codegen_emit(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o) {
+    Emit e = {.ctx = ctx, .entries = entries, .n = n, .o = o};
+    if (o->kind == EMIT_PTX || o->kind == EMIT_CUBIN) return cuda_emit_binary(ctx, entries, n, o);
+    if (o->cuda_emu && o->kind != EMIT_EXE) {
+        diag_error(ctx, NULL, "--device=cuda-emu makes executables only");
+        return 1;
+    }
+    if (!o->cuda_emu && cuda_is_made_for(entries)) {
+        diag_error(ctx, NULL,
+                   "--device=cuda is not supported yet for this kind of output; --emit=cubin, ptx "
+                   "and cuda are, "
+                   "and --device=cuda-emu runs the kernels on this machine");
+        return 1;
+    }
+    if (o->cuda_emu) e.entries = cuda_entries(ctx, entries, n);
+    if (!(e.dir = link_temp_dir(ctx))) return 1;
+    int code = emit(&e);
+    link_temp_remove(e.dir);
+    return code;
+}
+
+int codegen_emit_llvm_text(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, FILE *out) {
+    Emit e = {.ctx = ctx, .entries = entries, .n = n, .o = o};
+    const char *text;
+    if (!(e.dir = link_temp_dir(ctx))) return 1;
+    int code = begin(&e) ? llvm_whole_text(&e.llvm, false, &text) : 1;
+    link_temp_remove(e.dir);
+    if (!code) fputs(text, out);
+    return code;
+}

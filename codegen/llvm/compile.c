@@ -1,0 +1,181 @@
+/* Modules of a program. The kernels are cut into units of fixed size, so that the objects do not
+ * depend on how many workers compile them. */
+#include "codegen/llvm/llvm.h"
+#include "codegen/llvm/model.h"
+
+enum { UNIT_KERNELS = 12 };
+
+/* ---- the job ---- */
+bool llvm_begin(LlvmJob *j) {
+    const EmitOptions *o = j->options;
+    j->triple = target_normal(j->ctx, o->triple);
+    j->models = NEW_ARRAY(j->ctx->perm, Model, j->n_entries);
+    j->prefixes = NEW_ARRAY(j->ctx->perm, const char *, j->n_entries);
+    for (int i = 0; i < j->n_entries; i++) {
+        Model *m = &j->models[i];
+        *m = (Model){.triple = o->triple,
+                     .cpu = o->cpu,
+                     .features = o->features,
+                     .weights_symbol = j->weights_symbol,
+                     .weights_file = j->weights_file,
+                     .hosted = j->hosted};
+        model_begin(m, j->ctx, &j->entries[i], j->weights);
+        m->link.hosted = j->hosted;
+        m->link.weights_outside = j->weights->bytes > 0 && !j->weights_symbol;
+        j->prefixes[i] = m->name;
+        j->n_kernels += m->kernels.n;
+    }
+    j->n_units = 1 + (j->n_kernels + UNIT_KERNELS - 1) / UNIT_KERNELS;
+    TargetSpec spec = {.triple = j->triple};
+    /* known before any work is done, and by all workers */
+    LLVMTargetMachineRef tm = target_machine(j->ctx, &spec);
+    if (tm) LLVMDisposeTargetMachine(tm);
+    return tm != NULL;
+}
+
+const LinkEntry *llvm_link_entry(const LlvmJob *j, int entry) {
+    return &j->models[entry].link;
+}
+
+static KernelFn *kernel_at(const LlvmJob *j, int i, Model **model) {
+    for (int e = 0; e < j->n_entries; e++) {
+        *model = &j->models[e];
+        if (i < j->models[e].kernels.n) return &j->models[e].kernels.at[i];
+        i -= j->models[e].kernels.n;
+    }
+    BUG("kernel %d does not exist", i);
+}
+
+const LFunc *llvm_kernel_named(const LlvmJob *j, const char *symbol, const Loops **loops) {
+    Model *m;
+    for (int i = 0; i < j->n_kernels; i++) {
+        KernelFn *k = kernel_at(j, i, &m);
+        if (strcmp(k->symbol, symbol)) continue;
+        for (int v = 0; v < m->entry->n_versions; v++)
+            for (int f = 0; f < m->entry->versions[v]->kernels.n; f++)
+                if (m->entry->versions[v]->kernels.at[f] == k->f) *loops = m->entry->versions[v];
+        return k->f;
+    }
+    return NULL;
+}
+
+static int version_of(const Model *m, const LFunc *f) {
+    for (int v = 0; v < m->entry->n_versions; v++)
+        for (int i = 0; i < m->entry->versions[v]->kernels.n; i++)
+            if (m->entry->versions[v]->kernels.at[i] == f) return v;
+    return 0;
+}
+
+/* ---- modules ---- */
+static Gen *open_module(const LlvmJob *j, const char *name) {
+    const EmitOptions *o = j->options;
+    TargetSpec spec = {.triple = j->triple,
+                       .pic = !o->bare_metal,
+                       .debug = o->debug || o->kind == EMIT_LLVM || o->kind == EMIT_ASM,
+                       .machine = target_default_machine(o->triple, NULL),
+                       .medium = j->weights_symbol && weights_are_large(j->weights, o->triple)};
+    return gen_open(j->ctx, &spec, name);
+}
+
+static const Machine *machine_of(const LlvmJob *j, int version) {
+    const EmitOptions *o = j->options;
+    if (o->machine && o->machine[version]) return o->machine[version];
+    return target_default_machine(o->triple, o->cpu ? o->cpu[version] : NULL);
+}
+
+static void add_kernel(const LlvmJob *j, Gen *g, int i, char *doing) {
+    const EmitOptions *o = j->options;
+    Model *m;
+    const KernelFn *k = kernel_at(j, i, &m);
+    int v = version_of(m, k->f);
+    snprintf(doing, 256, "%s", k->symbol);
+    gen_version(g, machine_of(j, v), o->cpu ? o->cpu[v] : NULL,
+                o->features ? o->features[v] : NULL);
+    emit_kernel(g, k->f, k->symbol, k->may_alias);
+}
+
+static void add_host(const LlvmJob *j, Gen *g) {
+    LLVMValueRef *models = NEW_ARRAY(j->ctx->perm, LLVMValueRef, j->n_entries + 1);
+    gen_version(g, target_default_machine(j->options->triple, NULL), NULL, NULL);
+    for (int i = 0; i < j->n_entries; i++) models[i] = describe_model(g, &j->models[i]);
+    if (j->with_main) describe_main(g, models, j->n_entries);
+}
+
+static const char *const host_passes =
+    "function(sroa,early-cse,instcombine<max-iterations=1;no-verify-fixpoint>,simplifycfg)";
+
+static bool finish_host(const LlvmJob *j, Gen *g) {
+    if (!gen_verify(g)) return false;
+    gen_optimize(g, host_passes); /* the runtime has been optimised already */
+    if (!j->runtime_outside && !link_runtime(g, j->prefixes, j->n_entries, j->hosted)) return false;
+    gen_optimize(g, "globaldce");
+    return true;
+}
+
+static int exit_code(const LlvmJob *j, bool ok, bool made) {
+    (void)j;
+    return ok ? 0 : made ? 2 : 1;
+}
+
+const char *llvm_unit_name(const LlvmJob *j, int unit) {
+    return unit ? arena_printf(j->ctx->perm, "kernels%d.o", unit - 1) : "model.o";
+}
+
+/* Kernel by kernel: a crash of LLVM's code generator names the last one. */
+static bool emit_kernels(const LlvmJob *j, Gen *g, int from, int to, char *doing) {
+    for (int i = from; i < to; i++) add_kernel(j, g, i, doing);
+    if (!gen_verify(g)) return false;
+    gen_optimize(g, NULL);
+    if (to - from != 1) snprintf(doing, 256, "kernels %d to %d", from, to - 1);
+    return true;
+}
+
+static bool write_object(const LlvmJob *j, Gen *g, const char *path) {
+    return gen_object(g, path) && stack_write(g, arena_printf(j->ctx->perm, "%s.stack", path));
+}
+
+int llvm_unit(const LlvmJob *j, int unit, const char *path, char *doing) {
+    Gen *g = open_module(j, llvm_unit_name(j, unit));
+    if (!g) return 1;
+    bool ok;
+    if (unit == 0) {
+        snprintf(doing, 256, "the host functions");
+        add_host(j, g);
+        ok = finish_host(j, g);
+    } else {
+        int from = (unit - 1) * UNIT_KERNELS;
+        ok = emit_kernels(j, g, from, MIN(from + UNIT_KERNELS, j->n_kernels), doing);
+    }
+    ok = ok && write_object(j, g, path);
+    gen_close(g);
+    return exit_code(j, ok, true);
+}
+
+static Gen *whole(const LlvmJob *j, char *doing) {
+    Gen *g = open_module(j, "model");
+    if (!g || !emit_kernels(j, g, 0, j->n_kernels, doing)) return NULL;
+    for (int i = 0; i < j->n_kernels; i++) {
+        Model *m;
+        const KernelFn *k = kernel_at(j, i, &m);
+        LLVMSetLinkage(LLVMGetNamedFunction(g->m, k->symbol), LLVMInternalLinkage);
+        LLVMSetVisibility(LLVMGetNamedFunction(g->m, k->symbol), LLVMDefaultVisibility);
+    }
+    add_host(j, g);
+    return g;
+}
+
+int llvm_whole_object(const LlvmJob *j, const char *path, char *doing) {
+    Gen *g = whole(j, doing);
+    bool ok = g && finish_host(j, g) && write_object(j, g, path);
+    if (g) gen_close(g);
+    return exit_code(j, ok, true);
+}
+
+int llvm_whole_text(const LlvmJob *j, bool assembly, const char **text) {
+    char doing[256];
+    Gen *g = whole(j, doing);
+    if (!g || !gen_verify(g)) return 2;
+    *text = assembly ? gen_assembly(g) : gen_text(g);
+    gen_close(g);
+    return *text ? 0 : 2;
+}

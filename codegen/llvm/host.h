@@ -1,0 +1,40 @@
+/* Shared by host.c and hostcall.c: the state while a host function is made. */
+#ifndef ONNXCC_CODEGEN_LLVM_HOST_H
+#define ONNXCC_CODEGEN_LLVM_HOST_H
+
+#include "codegen/llvm/model.h"
+
+/* flag: they have changed places */
+typedef struct Swap {
+    const Tensor *a, *b;
+    LLVMValueRef flag;
+} Swap;
+typedef struct Host {
+    Fn F;
+    Gen *g;
+    Model *model;
+    Map *outs; /* output of unknown size to the variable that holds its address */
+    VEC(Swap) swaps;
+    int64_t word;                   /* bytes of a pointer */
+    LLVMValueRef pointers, numbers; /* arrays for the arguments of calls */
+} Host;
+
+LLVMValueRef host_field(Host *, int member, LLVMTypeRef); /* frame->member */
+LLVMValueRef host_offset(Host *, LLVMValueRef base, LLVMValueRef bytes);
+LLVMValueRef host_slot(Host *, int slot); /* address of syms[slot] */
+void host_store_slot(Host *, int slot, LLVMValueRef);
+/* leaves the builder behind it, in the entry block */
+LLVMValueRef host_alloca(Host *, LLVMTypeRef, const char *name);
+LLVMValueRef host_index(Host *, Expr *);
+/* may load from the program's tensors */
+Val host_value(Host *, Expr *);
+LLVMValueRef host_address(Host *, const Tensor *);
+void host_return_if(Host *, LLVMValueRef cond, LLVMValueRef code);
+void host_check_overflow(Host *);
+/* dimensions that are known now: of this output; NULL: of all */
+void host_late_slots(Host *, const Tensor *);
+/* of a runtime function */
+LLVMValueRef host_call(Host *, const char *name, LLVMTypeRef result, LLVMValueRef *args, int n);
+void host_body(Host *, const LBody *);
+
+#endif

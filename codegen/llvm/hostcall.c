@@ -1,0 +1,238 @@
+/* Statements of host functions: launches, calls of the runtime, symbols, control flow. */
+#include "codegen/llvm/host.h"
+
+typedef LLVMValueRef V;
+
+static void at_top(Host *h) {
+    fn_at(&h->F, fn_top(&h->F));
+}
+
+static V code_const(Host *h, int code) {
+    return LLVMConstInt(h->g->i32, (unsigned)code, true);
+}
+
+V host_call(Host *h, const char *name, LLVMTypeRef result, V *args, int n) {
+    Gen *g = h->g;
+    LLVMTypeRef t[8];
+    for (int i = 0; i < n; i++) t[i] = LLVMTypeOf(args[i]);
+    V f = LLVMGetNamedFunction(g->m, name);
+    if (!f) f = LLVMAddFunction(g->m, name, LLVMFunctionType(result, t, (unsigned)n, false));
+    at_top(h);
+    return LLVMBuildCall2(g->b, LLVMGlobalGetValueType(f), f, args, (unsigned)n, "");
+}
+
+/* These values in an array on the stack: statements share two, one of pointers and one of
+ * numbers. */
+static V array_of(Host *h, LLVMTypeRef element, V *at, int n) {
+    Gen *g = h->g;
+    V a = element == g->ptr ? h->pointers : h->numbers;
+    int64_t size = element == g->ptr ? h->word : 8;
+    for (int i = 0; i < n; i++) {
+        V p = host_offset(h, a, const_i64(g, size * i));
+        LLVMBuildStore(g->b, at[i], p);
+    }
+    return a;
+}
+
+static V address_array(Host *h, const LStmt *l) {
+    V *at = NEW_ARRAY(h->F.arena, V, l->n_args + 1);
+    for (int i = 0; i < l->n_args; i++) at[i] = host_address(h, l->args[i]);
+    return array_of(h, h->g->ptr, at, l->n_args);
+}
+
+/* ---- launches ---- */
+static void store_site(Fn *F, void *user) {
+    Gen *g = F->g;
+    V *p = user; /* address, code */
+    fn_at(F, fn_top(F));
+    LLVMBuildStore(g->b, p[1], p[0]);
+}
+
+/* A kernel does not know its place in the program: its fault gets the site here. */
+static void name_fault(Host *h, int id) {
+    Gen *g = h->g;
+    at_top(h);
+    V at = host_offset(h, h->F.frame, const_i64(g, abi_offset(g, ABI_FRAME, FRAME_FAULT)));
+    V now = LLVMBuildLoad2(g->b, g->i32, at, "");
+    V here = LLVMBuildICmp(g->b, LLVMIntEQ, now, code_const(h, FAULT_HERE), "");
+    emit_branch(&h->F, here, store_site, NULL,
+                (V[]){at, code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, id, 0))});
+}
+
+static V kernel_function(Host *h, const KernelFn *k) {
+    Gen *g = h->g;
+    LLVMTypeRef t[4] = {g->ptr, g->i64, g->i64, g->ptr};
+    V f = LLVMGetNamedFunction(g->m, k->symbol);
+    if (f) return f;
+    f = LLVMAddFunction(g->m, k->symbol, LLVMFunctionType(g->none, t, 4, false));
+    LLVMSetVisibility(f, LLVMHiddenVisibility);
+    return f;
+}
+
+static void launch(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    const KernelFn *k = model_kernel(h->model, l->func);
+    V total = host_index(h, l->hi), scratch = host_index(h, l->lo);
+    V ops = l->n_iargs ? host_index(h, l->iargs[0]) : const_i64(g, 0);
+    V bufs = address_array(h, l);
+    V args[7] = {h->F.frame,
+                 LLVMConstInt(g->i32, (unsigned)l->id, false),
+                 kernel_function(h, k),
+                 bufs,
+                 total,
+                 ops,
+                 scratch};
+    host_call(h, "onnxcc_launch", g->none, args, 7);
+    if (k->faults) name_fault(h, l->id);
+}
+
+static void call(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    V *iargs = NEW_ARRAY(h->F.arena, V, l->n_iargs + 1);
+    for (int i = 0; i < l->n_iargs; i++) iargs[i] = host_index(h, l->iargs[i]);
+    V bufs = address_array(h, l), numbers = array_of(h, g->i64, iargs, l->n_iargs);
+    const char *name = arena_printf(h->model->ctx->perm, "onnxcc_call_%s", l->name);
+    V code = host_call(h, name, g->i32, (V[]){h->F.frame, bufs, numbers}, 3);
+    host_return_if(h, LLVMBuildICmp(g->b, LLVMIntNE, code, LLVMConstNull(g->i32), ""), code);
+}
+
+/* ---- symbols ---- */
+static void bind(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    Ctx *ctx = h->model->ctx;
+    const Sym *s = l->sym;
+    if (!l->tensor) {
+        /* computed where it is used */
+        if (s->kind == SYM_DERIVED && model_is_late(l->value)) return;
+        host_store_slot(h, s->slot, host_index(h, l->value));
+        return;
+    }
+    V v = host_value(h, expr_cast(ctx, DT_INDEX, expr_load(ctx, l->tensor, &l->lo, 1))).v;
+    at_top(h);
+    if (s->lo != INT64_MIN || s->hi != INT64_MAX) {
+        V low = LLVMBuildICmp(g->b, LLVMIntSLT, v, const_i64(g, s->lo), "");
+        V high = LLVMBuildICmp(g->b, LLVMIntSGT, v, const_i64(g, s->hi), "");
+        host_return_if(h, LLVMBuildOr(g->b, low, high, ""),
+                       code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, l->id, 0)));
+    }
+    host_store_slot(h, s->slot, v);
+}
+
+/* struct onnxcc_live {bytes, first, last} for each buffer, then the runtime's placing. Later
+ * segments lie above everything that was placed before. */
+static void place(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    int n = l->n_args, arena = h->model->plan->slot_arena;
+    V *live = NEW_ARRAY(h->F.arena, V, 3 * n + 1), base = host_index(h, l->lo);
+    for (int i = 0; i < 3 * n; i++) live[i] = host_index(h, l->iargs[i]);
+    host_check_overflow(h);
+    V items = array_of(h, g->i64, live, 3 * n);
+    V offsets = host_alloca(h, LLVMArrayType2(g->i64, (uint64_t)n + 1), ""),
+      work = host_alloca(h, LLVMArrayType2(g->i64, 2 * (uint64_t)n + 1), "");
+    if (l->id > 0) {
+        V slot = host_slot(h, arena), top = LLVMBuildLoad2(g->b, g->i64, slot, "");
+        base = intrinsic(g, "llvm.smax", &g->i64, 1, (V[]){base, top}, 2);
+    }
+    V end =
+        host_call(h, "onnxcc_place", g->i64, (V[]){items, const_i64(g, n), base, offsets, work}, 5);
+    for (int i = 0; i < n; i++) {
+        V p = host_offset(h, offsets, const_i64(g, 8 * (int64_t)i));
+        V v = LLVMBuildLoad2(g->b, g->i64, p, "");
+        host_store_slot(h, l->args[i]->slot, v);
+    }
+    host_store_slot(h, arena, end);
+    if (l->id <= 0) return;
+    V code = host_call(h, "onnxcc_arena_fit", g->i32, (V[]){h->F.frame, end}, 2);
+    host_return_if(h, LLVMBuildICmp(g->b, LLVMIntNE, code, LLVMConstNull(g->i32), ""), code);
+}
+
+/* ---- control flow ---- */
+typedef struct Inside {
+    Host *h;
+    const LStmt *l;
+} Inside;
+
+static void inside_then(Fn *F, void *user) {
+    (void)F;
+    host_body(((Inside *)user)->h, &((Inside *)user)->l->body);
+}
+
+static void inside_else(Fn *F, void *user) {
+    (void)F;
+    host_body(((Inside *)user)->h, &((Inside *)user)->l->other);
+}
+
+static void branch(Host *h, const LStmt *l) {
+    V cond = host_value(h, l->cond).v;
+    Inside in = {h, l};
+    emit_branch(&h->F, cond, inside_then, l->other.at.n ? inside_else : NULL, &in);
+}
+
+/* A run that was stopped or failed leaves its loops: their conditions come from kernels that no
+ * longer run. */
+static void repeat(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    Fn *F = &h->F;
+    LLVMBasicBlockRef before = F->block, head = fn_block(F, "while"), body = fn_block(F, "body"),
+                      after = fn_block(F, "after");
+    at_top(h);
+    LLVMBuildBr(g->b, head);
+    F->block = head;
+    fn_open(F, before);
+    V cond = host_value(h, l->cond).v;
+    V fine = LLVMBuildICmp(g->b, LLVMIntEQ, host_field(h, FRAME_FAULT, g->i32),
+                           LLVMConstNull(g->i32), "");
+    LLVMBuildCondBr(g->b, LLVMBuildAnd(g->b, cond, fine, ""), body, after);
+    F->block = body;
+    host_body(h, &l->body);
+    at_top(h);
+    LLVMBuildBr(g->b, head);
+    fn_close(F);
+    F->block = after;
+}
+
+static void swap(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    for (int i = 0; i < h->swaps.n; i++) {
+        const Swap *s = &h->swaps.at[i];
+        const Tensor *t = l->args[0];
+        while (t->alias) t = t->alias;
+        if (s->a != t && s->b != t) continue;
+        at_top(h);
+        V now = LLVMBuildLoad2(g->b, g->i1, s->flag, "");
+        LLVMBuildStore(g->b, LLVMBuildNot(g->b, now, ""), s->flag);
+    }
+}
+
+void host_body(Host *h, const LBody *body) {
+    for (int i = 0; i < body->at.n; i++) {
+        const LStmt *l = body->at.at[i];
+        kept_store(&h->F, NULL);
+        switch (l->kind) {
+        case L_LAUNCH:
+            launch(h, l);
+            break;
+        case L_CALL:
+            call(h, l);
+            break;
+        case L_BIND:
+            bind(h, l);
+            break;
+        case L_PLACE:
+            place(h, l);
+            break;
+        case L_IF:
+            branch(h, l);
+            break;
+        case L_WHILE:
+            repeat(h, l);
+            break;
+        case L_SWAP:
+            swap(h, l);
+            break;
+        default:
+            BUG("%s: a kernel statement in a host function", h->model->name);
+        }
+        kept_store(&h->F, NULL);
+    }
+}

@@ -1,0 +1,164 @@
+/* Control flow: If, Loop, Scan. Bodies see the values around them. */
+#include "frontend/ops.h"
+
+static Value **results(OnnxNode *n, int count) {
+    return NEW_ARRAY(n->ctx->perm, Value *, count + 1);
+}
+
+static bool give_all(OnnxNode *n, Value *const *v, int count) {
+    for (int i = 0; i < count; i++) give(n, i, v[i]);
+    return true;
+}
+
+/* A condition as a scalar (models also give it as a tensor of one element). */
+static Value *scalar(OnnxNode *n, Value *v) {
+    return v ? reshape_to(n, v, NULL, 0) : NULL;
+}
+
+/* Where the condition is known the branch is built in place. */
+ONNX_OP(If, 1) {
+    ATTRS("then_branch:g! else_branch:g!");
+    Value *c = scalar(n, need(n, 0, T_B)), **out = results(n, n->n_out);
+    Expr *known;
+    if (!c) return false;
+    if (value_known(c, 0, &known) && expr_is_int(known, NULL)) {
+        const char *taken = expr_is(known, 0) ? "else_branch" : "then_branch";
+        return build_subgraph(n, attr_graph(n, taken), NULL, NULL, 0, out, n->n_out) &&
+               give_all(n, out, n->n_out);
+    }
+    Node *node = node_draft(n->g, OP_if, &c, 1, n->n_out);
+    const char *const branches[] = {"then_branch", "else_branch"};
+    for (int i = 0; i < 2; i++) {
+        Region *region = region_new(n->g, node);
+        if (!build_subgraph(n, attr_graph(n, branches[i]), region, NULL, 0, out, n->n_out))
+            return false;
+    }
+    return node_finish(n->g, node) && give_all(n, node->out, n->n_out);
+}
+
+/* The type of a carried value inside a loop: dims that are not constants may change from round to
+ * round where the declared type of the body's input leaves them open. */
+static Type carried_type(OnnxNode *n, const Value *v, const struct Onnx__GraphProto *body, int k,
+                         bool widen) {
+    Type t = v->type;
+    for (int i = 0; i < t.rank && widen; i++) {
+        if (subgraph_input_fixed(body, k, i)) continue;
+        const char *name = arena_printf(n->ctx->perm, "%s_%d", v->name, i);
+        t.dims[i] = expr_sym(n->ctx, graph_sym(n->g, SYM_VALUE, name, 0, INT64_MAX));
+    }
+    return t;
+}
+
+static Node *loop_draft(OnnxNode *n, const struct Onnx__GraphProto *body, Value *trip, Value *cond,
+                        bool widen) {
+    int carried = n->n_in - 2, all = n->n_out;
+    Value **in = results(n, n->n_in), **args = results(n, n->n_in), **out = results(n, all + 1);
+    in[0] = trip;
+    in[1] = cond;
+    for (int i = 2; i < n->n_in; i++)
+        if (!(in[i] = need(n, i, T_ANY))) return NULL;
+    Node *node = node_draft(n->g, OP_loop, in, n->n_in, all);
+    Region *region = region_new(n->g, node);
+    Type counter = {.dtype = DT_I64}, flag = {.dtype = DT_BOOL};
+    args[0] = region_arg(n->g, region, "i", &counter);
+    args[1] = region_arg(n->g, region, "cond", &flag);
+    for (int i = 0; i < carried; i++) {
+        Type t = carried_type(n, in[2 + i], body, 2 + i, widen);
+        args[2 + i] = region_arg(n->g, region, "carried", &t);
+    }
+    return build_subgraph(n, body, region, args, n->n_in, out, all + 1) ? node : NULL;
+}
+
+/* Do all carried values keep their shapes? */
+static bool keeps_shapes(OnnxNode *n, const Node *node) {
+    const Region *r = node->region[0];
+    for (int i = 2; i < node->n_in; i++)
+        if (!type_equal(n->ctx, &r->args[i]->type, &r->results[i - 1]->type)) return false;
+    return true;
+}
+
+/* The body is built with fixed shapes first; if one changes from round to round it is built again
+ * with open ones. */
+ONNX_OP(Loop, 1) {
+    ATTRS("body:g!");
+    const struct Onnx__GraphProto *body = attr_graph(n, "body");
+    Value *trip = has(n, 0) ? scalar(n, need(n, 0, T_S)) : NULL,
+          *cond = has(n, 1) ? scalar(n, need(n, 1, T_B)) : NULL;
+    if ((has(n, 0) && !trip) || (has(n, 1) && !cond)) return false;
+    if (n->n_in < 2) return bad(n, "a loop has at least the inputs M and cond");
+    if (subgraph_outputs(body) != n->n_out + 1)
+        return bad(n, "the body has %d outputs, %d expected", subgraph_outputs(body), n->n_out + 1);
+    Node *node = loop_draft(n, body, trip, cond, false);
+    if (node && !keeps_shapes(n, node)) node = loop_draft(n, body, trip, cond, true);
+    return node && node_finish(n->g, node) && give_all(n, node->out, n->n_out);
+}
+
+/* ---- scan ---- */
+
+/* A list attribute with a default of zeros; axes count from the end where negative. */
+static bool list_of(OnnxNode *n, const char *name, int count, int64_t *out) {
+    int given;
+    if (!ints_arg(n, name, -1, out, count, &given)) return false;
+    if (given >= 0 && given != count)
+        return bad(n, "attribute \"%s\" has %d elements, %d expected", name, given, count);
+    for (int i = 0; given < 0 && i < count; i++) out[i] = 0;
+    return true;
+}
+
+static Type without_axis(const Type *t, int64_t axis) {
+    Type out = {.dtype = t->dtype, .rank = t->rank - 1};
+    for (int i = 0; i < out.rank; i++) out.dims[i] = t->dims[i + (i >= axis)];
+    return out;
+}
+
+typedef struct ScanLists {
+    int carried, sequences, outputs;
+    int64_t *axes, *reverse, *out_axes, *out_reverse;
+} ScanLists;
+
+static bool scan_lists(OnnxNode *n, ScanLists *s) {
+    s->sequences = (int)MAX(0, MIN(attr_int(n, "num_scan_inputs", 0), INT32_MAX));
+    s->carried = n->n_in - s->sequences;
+    s->outputs = n->n_out - s->carried;
+    if (s->sequences < 1 || s->carried < 0 || s->outputs < 0)
+        return bad(n, "attribute \"num_scan_inputs\" does not fit");
+    s->axes = NEW_ARRAY(n->ctx->perm, int64_t, n->n_in + n->n_out);
+    s->reverse = NEW_ARRAY(n->ctx->perm, int64_t, n->n_in + n->n_out);
+    s->out_axes = NEW_ARRAY(n->ctx->perm, int64_t, n->n_in + n->n_out);
+    s->out_reverse = NEW_ARRAY(n->ctx->perm, int64_t, n->n_in + n->n_out);
+    return list_of(n, "scan_input_axes", s->sequences, s->axes) &&
+           list_of(n, "scan_input_directions", s->sequences, s->reverse) &&
+           list_of(n, "scan_output_axes", s->outputs, s->out_axes) &&
+           list_of(n, "scan_output_directions", s->outputs, s->out_reverse);
+}
+
+ONNX_OP(Scan, 9) {
+    ATTRS("body:g! num_scan_inputs:i! scan_input_axes:I scan_input_directions:I scan_output_axes:I "
+          "scan_output_directions:I");
+    ScanLists s = {0};
+    Value **args = results(n, n->n_in), **out = results(n, n->n_out);
+    if (!scan_lists(n, &s)) return false;
+    for (int i = 0; i < n->n_in; i++) {
+        int axis, k = i - s.carried;
+        if (!need(n, i, T_ANY)) return false;
+        if (k >= 0 && !axis_in(n, s.axes[k], n->in[i]->type.rank, &axis)) return false;
+        if (k >= 0) s.axes[k] = axis;
+    }
+    Node *node = node_draft(n->g, OP_scan, n->in, n->n_in, n->n_out);
+    Region *region = region_new(n->g, node);
+    for (int i = 0; i < n->n_in; i++) {
+        Type t =
+            i < s.carried ? n->in[i]->type : without_axis(&n->in[i]->type, s.axes[i - s.carried]);
+        args[i] = region_arg(n->g, region, i < s.carried ? "carried" : "element", &t);
+    }
+    if (!build_subgraph(n, attr_graph(n, "body"), region, args, n->n_in, out, n->n_out))
+        return false;
+    for (int i = 0; i < s.outputs; i++)
+        if (s.out_axes[i] < 0) s.out_axes[i] += out[s.carried + i]->type.rank + 1;
+    node_set_int(n->g, node, "n_carried", s.carried);
+    node_set_ints(n->g, node, "axes", s.axes, s.sequences);
+    node_set_ints(n->g, node, "reverse", s.reverse, s.sequences);
+    node_set_ints(n->g, node, "out_axes", s.out_axes, s.outputs);
+    node_set_ints(n->g, node, "out_reverse", s.out_reverse, s.outputs);
+    return node_finish(n->g, node) && give_all(n, node->out, n->n_out);
+}

@@ -1,0 +1,26 @@
+/* Resizing: what resize.c reads from a node, and resample.c turns into a comprehension. */
+#ifndef ONNXCC_FRONTEND_OPS_RESIZE_H
+#define ONNXCC_FRONTEND_OPS_RESIZE_H
+
+#include "frontend/ops.h"
+
+typedef struct Axis { /* how one axis is resized */
+    bool resized, by_scale;
+    Expr *in, *out;
+    double scale;      /* 0: out / in, known at run time */
+    double start, end; /* of the region (tf_crop_and_resize) */
+} Axis;
+
+typedef struct Resize {
+    OnnxNode *n;
+    Axis axis[MAX_RANK];
+    int rank;
+    const char *mode, *coordinates, *rounding;
+    double cubic_a, outside;
+    bool exclude_outside, crop;
+} Resize;
+
+/* x as the axes say; x itself where none of them changes. */
+Value *resample(Resize *, Value *x);
+
+#endif

@@ -1,0 +1,212 @@
+/* Parts of tensors: Slice, Split, Concat, Pad. */
+#include "frontend/ops.h"
+
+/* ---- slice ---- */
+
+/* A bound as numpy reads it: negative ones count from the end, huge ones (the way to say "all") are
+ * the far end. */
+static Expr *bound(OnnxNode *n, Expr *e, Expr *dim, Expr *lowest, Expr *highest) {
+    Ctx *ctx = n->ctx;
+    int64_t v;
+    if (expr_is_int(e, &v)) {
+        if (v >= INT32_MAX) return highest;
+        if (v <= -INT32_MAX) return lowest;
+        return v < 0 ? expr_addi(ctx, dim, v) : e;
+    }
+    if (expr_prove_ge0(ctx, e)) return e;
+    Expr *negative = expr_op2(ctx, SOP_lt, e, ix(n, 0));
+    return expr_op3(ctx, SOP_select, negative, expr_add(ctx, e, dim), e);
+}
+
+/* Start and length of one axis. A start behind its end needs no clamping: the slice is empty. */
+static void slice_axis(OnnxNode *n, Expr *dim, Expr *start, Expr *end, int64_t step, Expr **from,
+                       Expr **len) {
+    Ctx *ctx = n->ctx;
+    if (step > 0) {
+        *from = at_least(n, bound(n, start, dim, ix(n, 0), dim), 0);
+        Expr *to = expr_min(ctx, bound(n, end, dim, ix(n, 0), dim), dim);
+        *len = expr_ceildiv(ctx, at_least(n, expr_sub(ctx, to, *from), 0), ix(n, step));
+    } else {
+        Expr *last = expr_addi(ctx, dim, -1), *before = ix(n, -1);
+        *from = expr_min(ctx, bound(n, start, dim, before, last), last);
+        Expr *to = at_least(n, bound(n, end, dim, before, dim), -1);
+        *len = expr_ceildiv(ctx, at_least(n, expr_sub(ctx, *from, to), 0), ix(n, -step));
+    }
+}
+
+typedef struct SliceArgs {
+    Expr *starts[MAX_RANK], *ends[MAX_RANK];
+    int64_t axes[MAX_RANK], steps[MAX_RANK];
+    int n;
+} SliceArgs;
+
+static bool slice_args(OnnxNode *n, int rank, SliceArgs *a) {
+    bool old = n->opset < 10;
+    int n_ends, n_axes, n_steps = -1;
+    if (!cells_arg(n, old ? "starts" : NULL, old ? -1 : 1, a->starts, MAX_RANK, &a->n, INT64_MIN) ||
+        !cells_arg(n, old ? "ends" : NULL, old ? -1 : 2, a->ends, MAX_RANK, &n_ends, INT64_MIN) ||
+        !ints_arg(n, old ? "axes" : NULL, old ? -1 : 3, a->axes, MAX_RANK, &n_axes) ||
+        (!old && !ints_arg(n, NULL, 4, a->steps, MAX_RANK, &n_steps)))
+        return false;
+    if (a->n < 0 || n_ends != a->n || (n_axes >= 0 && n_axes != a->n) ||
+        (n_steps >= 0 && n_steps != a->n))
+        return bad(n, "starts, ends, axes and steps differ in length");
+    if (n_axes < 0 && a->n > rank) return bad(n, "%d starts are given for rank %d", a->n, rank);
+    for (int i = 0; i < a->n; i++) {
+        if (n_axes < 0) a->axes[i] = i;
+        if (n_steps < 0) a->steps[i] = 1;
+        if (a->steps[i] == 0) return bad(n, "a step is 0");
+        a->steps[i] = MAX(-INT32_MAX, MIN(a->steps[i], INT32_MAX));
+    }
+    return true;
+}
+
+ONNX_OP(Slice, 1) {
+    ATTRS("starts:I!<10 ends:I!<10 axes:I<10");
+    Value *x = need(n, 0, T_ANY);
+    SliceArgs a;
+    if (!x || !slice_args(n, x->type.rank, &a)) return false;
+    Expr *from[MAX_RANK], *len[MAX_RANK];
+    int64_t steps[MAX_RANK], once[MAX_RANK];
+    for (int i = 0; i < x->type.rank; i++) {
+        from[i] = ix(n, 0);
+        len[i] = x->type.dims[i];
+        steps[i] = 1;
+    }
+    if (!axes_in(n, a.axes, a.n, x->type.rank, once)) return false;
+    for (int i = 0; i < a.n; i++) {
+        int axis = (int)(a.axes[i] < 0 ? a.axes[i] + x->type.rank : a.axes[i]);
+        slice_axis(n, x->type.dims[axis], a.starts[i], a.ends[i], a.steps[i], &from[axis],
+                   &len[axis]);
+        steps[axis] = a.steps[i];
+    }
+    return give(n, 0, build_slice(n->g, x, from, steps, len));
+}
+
+/* ---- split and concat ---- */
+
+/* Equal parts; the last one smaller where they do not come out even (opset 18 on). */
+static bool even_parts(OnnxNode *n, Expr *dim, int parts, Expr **sizes) {
+    int64_t size;
+    bool known = expr_is_int(dim, &size);
+    if (known && size % parts && n->opset < 18)
+        return bad(n, "%lld elements cannot be split into %d equal parts", (long long)size, parts);
+    Expr *part = expr_ceildiv(n->ctx, dim, ix(n, parts));
+    for (int i = 0; i < parts; i++) sizes[i] = part;
+    Expr *before = expr_muli(n->ctx, part, parts - 1);
+    sizes[parts - 1] = at_least(n, expr_sub(n->ctx, dim, before), 0);
+    return true;
+}
+
+static bool split_sizes(OnnxNode *n, Expr *dim, Expr **sizes) {
+    int count = -1;
+    bool input = n->opset >= 13 || n->opset < 2;
+    const int64_t *list;
+    if (attr_int(n, "num_outputs", n->n_out) != n->n_out)
+        return bad(n, "attribute \"num_outputs\" does not fit the %d outputs", n->n_out);
+    if (!input || attr_has(n, "split")) {
+        count = attr_ints(n, "split", &list);
+        for (int i = 0; i < MIN(count, n->n_out); i++) sizes[i] = ix(n, list[i]);
+    } else if (has(n, 1) && !input_cells(n, 1, sizes, n->n_out, &count, 0)) {
+        return false;
+    }
+    if (count < 0) return even_parts(n, dim, n->n_out, sizes);
+    if (count != n->n_out) return bad(n, "%d sizes are given for %d outputs", count, n->n_out);
+    int64_t have, sum = 0, size;
+    for (int i = 0; i < count; i++) {
+        if (!expr_is_int(sizes[i], &size)) return true;
+        if (size < 0 || __builtin_add_overflow(sum, size, &sum))
+            return bad(n, "a size is out of range");
+    }
+    if (expr_is_int(dim, &have) && have != sum)
+        return bad(n, "sizes sum up to %lld, not %lld", (long long)sum, (long long)have);
+    return true;
+}
+
+ONNX_OP(Split, 1) {
+    ATTRS("axis:i split:I<13 num_outputs:i@18");
+    Value *x = need(n, 0, T_ANY);
+    int axis;
+    if (!x || !axis_in(n, attr_int(n, "axis", 0), x->type.rank, &axis)) return false;
+    if (n->n_out < 1) return bad(n, "there are no outputs");
+    Expr **sizes = NEW_ARRAY(n->ctx->perm, Expr *, n->n_out), *start = ix(n, 0);
+    if (!split_sizes(n, x->type.dims[axis], sizes)) return false;
+    for (int i = 0; i < n->n_out; i++) {
+        if (wants(n, i) && !give(n, i, build_slice_axis(n->g, x, axis, start, sizes[i])))
+            return false;
+        start = expr_add(n->ctx, start, sizes[i]);
+    }
+    return true;
+}
+
+ONNX_OP(Concat, 1) {
+    ATTRS("axis:i<4 axis:i!@4");
+    Value *first = need(n, 0, T_ANY);
+    int axis;
+    if (!first || !axis_in(n, attr_int(n, "axis", 1), first->type.rank, &axis)) return false;
+    for (int i = 1; i < n->n_in; i++)
+        if (!need(n, i, T_ANY) || !same_dtype(n, 0, i)) return false;
+    return give(n, 0, build_concat(n->g, n->in, n->n_in, axis));
+}
+
+/* ---- pad ---- */
+
+/* Begins and ends of all axes, or of those that input 3 lists. */
+static bool pad_amounts(OnnxNode *n, int rank, Expr **lo, Expr **hi) {
+    const char *name = n->opset < 2 ? "paddings" : n->opset < 11 ? "pads" : NULL;
+    Expr *pads[2 * MAX_RANK];
+    int64_t axes[MAX_RANK], once[MAX_RANK];
+    int count, n_axes = -1;
+    if (!cells_arg(n, name, name ? -1 : 1, pads, 2 * MAX_RANK, &count, INT64_MIN)) return false;
+    if (n->opset >= 18 && !ints_arg(n, NULL, 3, axes, MAX_RANK, &n_axes)) return false;
+    for (int i = 0; i < rank; i++) lo[i] = hi[i] = ix(n, 0);
+    if (n_axes < 0)
+        for (n_axes = 0; n_axes < rank; n_axes++) axes[n_axes] = n_axes;
+    if (!axes_in(n, axes, n_axes, rank, once)) return false;
+    if (!small_cells(n, pads, MAX(count, 0))) return false;
+    if (count != 2 * n_axes) return bad(n, "%d pads are given for %d axes", MAX(count, 0), n_axes);
+    for (int i = 0; i < n_axes; i++) {
+        int axis = (int)(axes[i] < 0 ? axes[i] + rank : axes[i]);
+        lo[axis] = pads[i];
+        hi[axis] = pads[n_axes + i];
+    }
+    return true;
+}
+
+ONNX_OP(Pad, 1) {
+    ATTRS("paddings:I!<2 pads:I!@2<11 value:f<11 mode:s(constant|reflect|edge)<19"
+          " mode:s(constant|reflect|edge|wrap)@19");
+    Value *x = need(n, 0, T_PLAIN);
+    Expr *lo[MAX_RANK], *hi[MAX_RANK];
+    double value = attr_float(n, "value", 0);
+    if (!x || !pad_amounts(n, x->type.rank, lo, hi)) return false;
+    const char *mode = attr_string(n, "mode", "constant");
+    bool constant = !strcmp(mode, "constant");
+    if (constant && n->opset >= 11 && has(n, 2) &&
+        (!same_dtype(n, 0, 2) || !known_float(n, 2, &value)))
+        return false;
+    return give(n, 0, build_pad(n->g, x, lo, hi, mode, constant ? value : 0));
+}
+
+/* Cuts or pads the middle of some axes to a given size; the odd element is cut or added behind. */
+ONNX_OP(CenterCropPad, 18) {
+    ATTRS("axes:I");
+    Value *x = need(n, 0, T_PLAIN);
+    Expr *want[MAX_RANK], *lo[MAX_RANK], *hi[MAX_RANK];
+    int64_t axes[MAX_RANK];
+    int count, n_axes, axis;
+    if (!x || !input_cells(n, 1, want, MAX_RANK, &count, 0)) return false;
+    if (!ints_arg(n, "axes", -1, axes, MAX_RANK, &n_axes)) return false;
+    if (count != (n_axes < 0 ? x->type.rank : n_axes)) return bad(n, "%d sizes are given", count);
+    for (int i = 0; i < x->type.rank; i++) lo[i] = hi[i] = ix(n, 0);
+    for (int i = 0; i < count; i++) {
+        if (!axis_in(n, n_axes < 0 ? i : axes[i], x->type.rank, &axis)) return false;
+        Expr *more = expr_sub(n->ctx, want[i], x->type.dims[axis]), *two = ix(n, 2);
+        Expr *less = expr_muli(n->ctx, more, -1);
+        Expr *padded = expr_floordiv(n->ctx, at_least(n, more, 0), two);
+        Expr *cut = expr_floordiv(n->ctx, at_least(n, less, 0), two);
+        lo[axis] = expr_sub(n->ctx, padded, cut);
+        hi[axis] = expr_sub(n->ctx, more, lo[axis]);
+    }
+    return give(n, 0, build_pad(n->g, x, lo, hi, "constant", 0));
+}

@@ -1,0 +1,269 @@
+/* Checks a program of kernels. Every violation stands below its line in the printed program.
+ *
+ * What holds: names are unique; every tensor that is read or written is declared, temps are
+ * written before they are read and belong to one kernel; statements use their own variables
+ * only, with as many subscripts as ranks, of type index; values have the type of their target
+ * (reductions: or of their accumulator); items have the tensors and types they need. Hows are
+ * checked by kernel_verify_how.c. */
+#include "ir/kernel_verify.h"
+
+/* ---- reporting ---- */
+
+void verify_fail(Verify *v, const void *where, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    char text[400];
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    Finding f = {where, arena_str(v->ctx->perm, text)};
+    vec_push(v->ctx->perm, &v->found, f);
+}
+
+static const char *finding(void *user, const void *thing) {
+    Verify *v = user;
+    for (int i = 0; i < v->found.n; i++)
+        if (v->found.at[i].where == thing) return v->found.at[i].text;
+    return NULL;
+}
+
+static bool report(Verify *v, const Program *p, const char *when) {
+    if (!v->found.n) return true;
+    Str text = str_new(v->ctx->perm);
+    KPrint print = {.s = &text, .note = finding, .user = v};
+    program_print_noted(&print, p);
+    Loc loc = {.file = v->ctx->file};
+    diag_error(v->ctx, &loc, "the program of kernels is not valid %s: %s", when,
+               v->found.at[0].text);
+    diag_lines(v->ctx, str_c(&text));
+    return false;
+}
+
+/* ---- tensors ---- */
+
+static void check_tensor(Verify *v, const void *where, Tensor *t) {
+    if (map_get(v->names, t->name)) verify_fail(v, where, "two tensors are called %%%s", t->name);
+    map_set(v->names, t->name, t);
+    for (int i = 0; i < t->rank; i++) {
+        if (!t->dims[i]) verify_fail(v, where, "tensor %%%s lacks dimension %d", t->name, i);
+        else if (t->dims[i]->type != DT_INDEX)
+            verify_fail(v, where, "dimension %d of %%%s is no index", i, t->name);
+    }
+    for (int i = 0; t->layout && i < t->layout->n; i++) {
+        LayoutDim d = t->layout->at[i];
+        if (d.dim < 0 || d.dim >= t->rank || d.div < 1)
+            verify_fail(v, where, "layout of %%%s is broken", t->name);
+    }
+}
+
+static void check_space(Verify *v, const Program *p, Tensor *t, Space space) {
+    check_tensor(v, p, t);
+    if (t->space != space)
+        verify_fail(v, p, "tensor %%%s is listed as %s", t->name, space_names[space]);
+}
+
+static void check_declarations(Verify *v, const Program *p) {
+    for (int i = 0; i < p->inputs.n; i++) check_space(v, p, p->inputs.at[i], SP_INPUT);
+    for (int i = 0; i < p->outputs.n; i++) check_space(v, p, p->outputs.at[i], SP_OUTPUT);
+    for (int i = 0; i < p->tensors.n; i++) check_space(v, p, p->tensors.at[i], SP_ARENA);
+    for (int i = 0; i < p->consts.n; i++) {
+        Tensor *t = p->consts.at[i];
+        check_space(v, p, t, SP_CONST);
+        if (!t->data) verify_fail(v, p, "constant %%%s has no data", t->name);
+        else if (t->data->dtype != t->dtype)
+            verify_fail(v, p, "data of constant %%%s has another type", t->name);
+    }
+}
+
+static bool declared(const Verify *v, const Tensor *t) {
+    return map_get(v->names, t->name) == t;
+}
+
+/* ---- statements ---- */
+
+typedef struct Reading { /* one expression of a statement */
+    Verify *v;
+    const Kernel *kernel;
+    const Stmt *stmt;
+    int at; /* number of the statement */
+} Reading;
+
+static bool is_var_of(const Stmt *s, const Var *v) {
+    for (int i = 0; i < s->n_dom; i++)
+        if (s->dom[i] == v) return true;
+    for (int i = 0; i < s->n_red; i++)
+        if (s->red[i] == v) return true;
+    return false;
+}
+
+static bool written_before(const Kernel *k, int at, const Tensor *t) {
+    for (int i = 0; i < at; i++)
+        if (k->stmts.at[i]->out == t || k->stmts.at[i]->out2 == t) return true;
+    return false;
+}
+
+static void check_load(Reading *r, const Expr *e) {
+    Verify *v = r->v;
+    Tensor *t = e->tensor;
+    if (!declared(v, t)) verify_fail(v, r->stmt, "%%%s is not declared", t->name);
+    if (e->n != t->rank)
+        verify_fail(v, r->stmt, "%%%s has rank %d, not %d", t->name, t->rank, e->n);
+    for (int i = 0; i < e->n; i++)
+        if (e->arg[i]->type != DT_INDEX)
+            verify_fail(v, r->stmt, "subscript %d of %%%s is no index", i, t->name);
+    if (t->space == SP_TEMP && !written_before(r->kernel, r->at, t))
+        verify_fail(v, r->stmt, "temp %%%s is read before it is written", t->name);
+    bool own = t == r->stmt->out && r->stmt->kind != ST_MAP;
+    if (own)
+        verify_fail(v, r->stmt, "the statement reads %%%s, which it accumulates into", t->name);
+}
+
+static void check_node(void *user, const Expr *e) {
+    Reading *r = user;
+    if (e->kind == E_LOAD) check_load(r, e);
+    else if (e->kind == E_VAR && !is_var_of(r->stmt, e->var))
+        verify_fail(r->v, r->stmt, "%s is not a variable of this statement", e->var->name);
+    else if (e->kind == E_SYM && e->sym->merged)
+        verify_fail(r->v, r->stmt, "symbol %s was replaced by another", e->sym->name);
+}
+
+static void check_target(Verify *v, const Stmt *s, Tensor *t) {
+    if (!declared(v, t)) verify_fail(v, s, "%%%s is not declared", t->name);
+    if (t->space == SP_INPUT || t->space == SP_CONST) verify_fail(v, s, "%%%s is written", t->name);
+    if (t->rank != stmt_target(s)->rank) verify_fail(v, s, "targets of different rank");
+}
+
+static bool takes_position(const Stmt *s) {
+    return s->kind == ST_REDUCE && (s->op == RED_ARGMAX || s->op == RED_ARGMIN);
+}
+
+static void check_types(Verify *v, const Stmt *s) {
+    DType value = s->value->type, out = s->out ? s->out->dtype : value;
+    bool acc = s->kind != ST_MAP && s->recipe.acc != DT_NONE && value == s->recipe.acc;
+    if (value == DT_INDEX) verify_fail(v, s, "the value is an index: it needs a cast");
+    else if (value != out && !acc)
+        verify_fail(v, s, "the value is %s, the target %s", dtype_name(value), dtype_name(out));
+    if (s->out2 && s->out2->dtype != DT_I64) verify_fail(v, s, "positions are i64");
+    if (s->recipe.acc != DT_NONE && s->kind == ST_MAP)
+        verify_fail(v, s, "a map accumulates nothing");
+    if (s->recipe.lanes && s->kind != ST_REDUCE) verify_fail(v, s, "lanes are for reductions");
+}
+
+static void check_form(Verify *v, const Stmt *s) {
+    if (s->out2 && !takes_position(s)) verify_fail(v, s, "only argmax and argmin have two targets");
+    if (!s->out && !s->out2) verify_fail(v, s, "no target");
+    if (s->kind != ST_REDUCE && s->n_red)
+        verify_fail(v, s, "reduction variables outside of a reduction");
+    if (s->kind == ST_REDUCE && s->op == RED_SET) verify_fail(v, s, "set is for scatters");
+    if (takes_position(s) && !s->n_red) verify_fail(v, s, "%s over nothing", reduce_names[s->op]);
+    if (s->kind == ST_SCAN && (s->axis < 0 || s->axis >= s->n_dom))
+        verify_fail(v, s, "no such scan axis");
+    if (s->kind == ST_SCAN && s->op > RED_MIN)
+        verify_fail(v, s, "%s cannot be scanned", reduce_names[s->op]);
+}
+
+static void check_vars(Verify *v, const Stmt *s, Map *vars) {
+    for (int i = 0; i < s->n_dom + s->n_red; i++) {
+        Var *var = i < s->n_dom ? s->dom[i] : s->red[i - s->n_dom];
+        Var *same = map_get(vars, var->name);
+        if (same && same != var) verify_fail(v, s, "two variables are called %s", var->name);
+        map_set(vars, var->name, var);
+        if (!var->extent || var->extent->type != DT_INDEX)
+            verify_fail(v, s, "variable %s has no extent", var->name);
+        for (int j = 0; j < i; j++)
+            if (var == (j < s->n_dom ? s->dom[j] : s->red[j - s->n_dom]))
+                verify_fail(v, s, "variable %s stands twice", var->name);
+    }
+}
+
+static void check_stmt(Verify *v, const Kernel *k, int at, Map *vars) {
+    const Stmt *s = k->stmts.at[at];
+    Reading r = {v, k, s, at};
+    check_form(v, s);
+    if (!stmt_target(s)) return;
+    check_vars(v, s, vars);
+    if (!s->index && s->n_dom != stmt_target(s)->rank) {
+        verify_fail(v, s, "%d variables for rank %d", s->n_dom, stmt_target(s)->rank);
+        return;
+    }
+    if (s->out) check_target(v, s, s->out);
+    if (s->out2) check_target(v, s, s->out2);
+    check_types(v, s);
+    for (int i = 0; i < stmt_target(s)->rank; i++) {
+        if (stmt_index(s, i)->type != DT_INDEX) verify_fail(v, s, "subscript %d is no index", i);
+        expr_visit(stmt_index(s, i), check_node, &r);
+    }
+    expr_visit(s->value, check_node, &r);
+}
+
+static void check_kernel(Verify *v, const Kernel *k) {
+    if (map_get(v->kernels, k->name)) verify_fail(v, k, "two kernels are called %s", k->name);
+    map_set(v->kernels, k->name, (void *)(uintptr_t)k);
+    Map *vars = map_new(v->ctx->perm);
+    int n;
+    Tensor **temps = kernel_temps(v->ctx->perm, k, &n);
+    for (int i = 0; i < n; i++) check_tensor(v, k, temps[i]);
+    for (int i = 0; i < k->stmts.n; i++) check_stmt(v, k, i, vars);
+    if (!k->stmts.n) verify_fail(v, k, "the kernel has no statement");
+    if (v->found.n) return;
+    for (int i = 0; i < k->hows.n; i++) verify_how(v, k, k->hows.at[i]);
+}
+
+/* ---- items ---- */
+
+static void check_list(Verify *v, const Item *it, Tensor *const *list, int n, bool write) {
+    for (int i = 0; i < n; i++) {
+        if (!declared(v, list[i])) verify_fail(v, it, "%%%s is not declared", list[i]->name);
+        if (write && (list[i]->space == SP_INPUT || list[i]->space == SP_CONST))
+            verify_fail(v, it, "%%%s is written", list[i]->name);
+    }
+}
+
+static bool is_condition(const Item *it) {
+    return it->n_in == 1 && it->in[0]->dtype == DT_BOOL;
+}
+
+static void check_carried(Verify *v, const Item *it) {
+    for (int i = 0; i < it->n_out; i++) {
+        Tensor *a = it->out[i], *b = it->next[i];
+        if (!declared(v, b)) verify_fail(v, it, "%%%s is not declared", b->name);
+        if (a->dtype != b->dtype || a->rank != b->rank ||
+            !layout_equal(a->layout, b->layout, a->rank))
+            verify_fail(v, it, "%%%s and %%%s cannot change places", a->name, b->name);
+    }
+}
+
+static void check_item(void *user, Block *b, Item *it) {
+    (void)b;
+    Verify *v = user;
+    check_list(v, it, it->in, it->n_in, false);
+    check_list(v, it, it->out, it->n_out, true);
+    for (int i = 0; i < it->n_args; i++)
+        if (it->args[i]->type != DT_INDEX) verify_fail(v, it, "argument %d is no index", i);
+    switch (it->kind) {
+    case ITEM_KERNEL:
+        check_kernel(v, it->kernel);
+        break;
+    case ITEM_CALL:
+        if (it->scratch && !declared(v, it->scratch))
+            verify_fail(v, it, "%%%s is not declared", it->scratch->name);
+        break;
+    case ITEM_BIND:
+        if (it->n_in != 1 || !dtype_is_int(it->in[0]->dtype))
+            verify_fail(v, it, "a symbol is bound to an integer");
+        break;
+    case ITEM_IF:
+        if (!is_condition(it)) verify_fail(v, it, "the condition is one bool");
+        break;
+    case ITEM_LOOP:
+        if (it->n_in && !is_condition(it)) verify_fail(v, it, "the condition is one bool");
+        check_carried(v, it);
+        break;
+    }
+}
+
+bool program_verify(Program *p, const char *when) {
+    Verify v = {.ctx = p->ctx, .names = map_new(p->ctx->perm), .kernels = map_new(p->ctx->perm)};
+    check_declarations(&v, p);
+    program_each_item(p, check_item, &v);
+    return report(&v, p, when);
+}

@@ -1,0 +1,20 @@
+/* Shared by the two files of the verifier of kernels. */
+#ifndef ONNXCC_IR_KERNEL_VERIFY_H
+#define ONNXCC_IR_KERNEL_VERIFY_H
+
+#include "ir/kernel_internal.h"
+
+typedef struct Finding {
+    const void *where; /* program, kernel, statement, how, nest or item */
+    const char *text;
+} Finding;
+typedef struct Verify {
+    Ctx *ctx;
+    Map *names;   /* tensors by name */
+    Map *kernels; /* by name */
+    VEC(Finding) found;
+} Verify;
+void verify_fail(Verify *, const void *where, const char *fmt, ...) PRINTF(3, 4);
+void verify_how(Verify *, const Kernel *, const How *);
+
+#endif

@@ -1,0 +1,119 @@
+/* Loops: kernels with everything explicit - loops, vectors, buffers with address spaces, calls -
+ * and the host program. One target-independent pass makes them (passes/kernel/apply_schedule.c,
+ * passes/plan/lower_plan.c); the LLVM, C and CUDA printers are thin over them.
+ *
+ *   func k0 kernel(%x : f32 input, %w : f32 const, %y : f32 output) parallel 16*H {
+ *     for t thread in lo..hi {                        # the linear index of the parallel space
+ *       buffer %acc : f32[448] reg
+ *       for j vector 16 in 0..32 { %acc[j] = 0.0 }
+ *       for c in 0..64 { ... %acc[i*32 + j] = fma(%x[...], %w[...], %acc[i*32 + j]) }
+ *       if (t*32 + 32 <= O) { ... } else { ... }
+ *     }
+ *   }
+ *
+ * Subscripts are physical element offsets: exactly one, whatever the rank. Every variable has
+ * its loop's bounds; the Var's extent is only a bound used by simplification. A `vector` loop's
+ * iterations may run in lanes: its body has no dependence between them but for stores to the
+ * same REG element by the same lane. `unroll` loops have constant bounds and are expanded by
+ * printers. Loads inside a GUARD are only touched where its condition holds. */
+#ifndef ONNXCC_IR_LOOPS_H
+#define ONNXCC_IR_LOOPS_H
+
+#include "ir/kernel.h"
+
+typedef enum LKind {
+    L_FOR,     /* var in lo..hi, bind; body */
+    L_IF,      /* cond; body, other */
+    L_STORE,   /* tensor[index] = value */
+    L_BUFFER,  /* declares tensor (space, elements in `hi`) for the rest of this body */
+    L_BARRIER, /* CUDA: all threads of the block */
+    L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
+                 `lo`: scratch bytes per thread;
+                  iargs[0]: about how many scalar operations an item costs */
+    L_CALL,   /* host: runtime function `name` with tensors args[], int64 iargs[] */
+    /* host: symbol sym = element `lo` of tensor, or = value where tensor is NULL; checked
+     * against sym->lo..hi */
+    L_BIND,
+    L_WHILE, /* host: body repeats while cond (an expression over symbols) holds */
+    L_SWAP,  /* host: args[0] and args[1] change places (loop-carried tensors) */
+    L_PLACE /* host: onnxcc_place for the buffers args[] from `lo` bytes up; iargs: bytes, first
+               step, last step of each in turn; the offsets go into the symbol slots args[i]->slot,
+               the end into the plan's slot_arena.
+                  `id` > 0 (in run, after a BIND): then onnxcc_arena_fit checks the new end */
+} LKind;
+
+typedef struct LFunc LFunc;
+typedef struct LStmt LStmt;
+typedef struct LBody {
+    VEC(LStmt *) at;
+} LBody;
+struct LStmt {
+    LKind kind;
+    Var *var;
+    Bind bind;
+    int width; /* vector: lanes per step wanted; 0: the printer chooses */
+    Expr *lo, *hi, *cond, *value, *index;
+    Tensor *tensor;
+    Sym *sym;
+    LFunc *func;
+    char *name;
+    Tensor **args;
+    int n_args;
+    Expr **iargs;
+    int n_iargs;
+    int id; /* LAUNCH/CALL/BIND: number in the kernel table (origins, traces, faults) */
+    /* LAUNCH/CALL/BIND: the nodes it stands for; NULL: those of func. Not printed */
+    const Origin *origin;
+    int n_origin;
+    LBody body, other;
+};
+typedef enum LFuncKind { LF_KERNEL, LF_HOST } LFuncKind;
+struct LFunc {
+    LFuncKind kind;
+    char *name;
+    VEC(Tensor *) params; /* kernel: flat buffers in the order of `bufs` */
+    /* kernel: extent of the parallel space; the body sees lo..hi as `range` */
+    Expr *parallel;
+    Var *lo, *hi;   /* kernel: pseudo variables for the range given by the caller */
+    Expr *scratch;  /* kernel: bytes per thread */
+    bool may_fault; /* has BOUND */
+    Origin *origin;
+    int n_origin;
+    LBody body;
+};
+typedef struct Buffers Buffers;
+typedef struct Loops { /* a compiled program: kernels, then `bind` and `run` */
+    Ctx *ctx;
+    char *name;
+    VEC(LFunc *) kernels; /* equal ones once */
+    LFunc *bind, *run;
+    struct Plan *plan;
+} Loops;
+LStmt *lstmt_new(Ctx *, LKind);
+LFunc *lfunc_new(Ctx *, LFuncKind, const char *name);
+void lbody_add(Ctx *, LBody *, LStmt *);
+/* pre-order */
+void lbody_each(const LBody *, void (*fn)(void *user, LStmt *), void *user);
+/* its own, not its bodies' */
+void lstmt_each_expr(const LStmt *, void (*fn)(void *user, Expr *), void *user);
+/* the first loop over it; NULL: none */
+LStmt *lfunc_find_loop(const LFunc *, const Var *);
+/* What a function mentions, in the order of the text (a derived symbol after those of its
+ * definition). */
+typedef struct LUses {
+    VEC(Sym *) syms;
+    VEC(Tensor *) tensors;
+} LUses;
+void lfunc_uses(Ctx *, const LFunc *, LUses *);
+
+/* ---- loops_verify.c loops_print.c loops_parse.c loops_interp.c ---- */
+bool loops_verify(Loops *, const char *when);
+void loops_print(Str *, const Loops *);
+Loops *loops_parse(Ctx *, Lexer *);
+/* Interprets one kernel function over its whole parallel space, iterations in an order shuffled
+ * by `seed` (0: in order). `data[i]` is the physical buffer of params[i]. Reports out-of-bounds
+ * subscripts (sizes[i] elements) as BUG text; false. */
+bool lfunc_interp(Ctx *, LFunc *, void **data, const int64_t *sizes, const SymValue *, int n_syms,
+                  uint64_t seed);
+
+#endif

@@ -1,0 +1,19 @@
+/* What the files of the loops level share: its printer with notes. */
+#ifndef ONNXCC_IR_LOOPS_INTERNAL_H
+#define ONNXCC_IR_LOOPS_INTERNAL_H
+
+#include "ir/kernel_internal.h"
+#include "ir/loops.h"
+
+typedef struct LPrint {
+    Str *s;
+    int depth;
+    /* text to stand as a comment below a statement or function; NULL: none. For the verifier. */
+    const char *(*note)(void *user, const void *thing);
+    void *user;
+} LPrint;
+void lprint_stmt(LPrint *, const LStmt *);
+void lprint_func(LPrint *, const LFunc *);
+void loops_print_noted(LPrint *, const Loops *);
+
+#endif

@@ -1,0 +1,147 @@
+/* The plan: symbol slots, sizes, text and checks.
+ *
+ *   program main(...) -> (...) { ... }
+ *   plan steps 12 arena 8192 live 8192 {
+ *     buffer %t live 0..3 at 4096        # 4096 bytes
+ *     buffer %u live 2..5                # N*64 bytes: found at run time
+ *   } */
+#include "ir/plan.h"
+#include "ir/lex.h"
+
+enum { ALIGN = 64 };
+
+void plan_slots(Plan *plan) {
+    Program *p = plan->program;
+    plan->n_slots = 0;
+    for (int kind = SYM_INPUT; kind <= SYM_VALUE; kind++)
+        for (int i = 0; i < p->syms.n; i++)
+            if ((int)p->syms.at[i]->kind == kind) p->syms.at[i]->slot = plan->n_slots++;
+    plan->slot_arena = plan->n_slots++;
+    plan->slot_scratch = plan->n_slots++;
+    for (int i = 0; plan->arena < 0 && i < plan->buffers.n; i++)
+        plan->buffers.at[i].tensor->slot = plan->n_slots++;
+}
+
+Expr *plan_buffer_bytes(Ctx *c, const Tensor *t) {
+    Expr *bytes = expr_muli(c, tensor_elements(c, t), (int64_t)dtype_bytes(t->dtype));
+    return expr_muli(c, expr_ceildiv(c, bytes, expr_int(c, ALIGN)), ALIGN);
+}
+
+static void latest_value(void *user, const Expr *e) {
+    int *segment = user;
+    if (e->kind == E_SYM && e->sym->kind == SYM_VALUE) *segment = MAX(*segment, e->sym->slot + 1);
+}
+
+int plan_segment(const Expr *bytes) {
+    int segment = 0;
+    expr_visit(bytes, latest_value, &segment);
+    return segment;
+}
+
+/* ---- text ---- */
+static void print_buffer(Str *s, const PlanBuffer *b) {
+    str_add(s, "  buffer ");
+    print_value(s, b->tensor->name);
+    str_fmt(s, " live %d..%d", b->first, b->last);
+    if (b->offset >= 0) str_fmt(s, " at %lld", (long long)b->offset);
+    str_add(s, "  # ");
+    expr_print(s, b->bytes);
+    str_add(s, " bytes\n");
+}
+
+void plan_print(Str *s, const Plan *plan) {
+    program_print(s, plan->program);
+    str_fmt(s, "plan steps %d", plan->n_steps);
+    if (plan->arena >= 0)
+        str_fmt(s, " arena %lld live %lld", (long long)plan->arena, (long long)plan->live_max);
+    str_add(s, " {\n");
+    for (int i = 0; i < plan->buffers.n; i++) print_buffer(s, &plan->buffers.at[i]);
+    str_add(s, "}\n");
+}
+
+static Tensor *find_tensor(Lexer *lex, Program *p) {
+    const char *name;
+    Tok at = *lex_peek(lex);
+    if (!lex_value(lex, &name)) return NULL;
+    for (int i = 0; i < p->tensors.n; i++)
+        if (!strcmp(p->tensors.at[i]->name, name)) return p->tensors.at[i];
+    lex_error_at(lex, &at, "the program has no tensor %%%s in the arena", name);
+    return NULL;
+}
+
+static bool parse_int(Lexer *lex, const char *word, int *out) {
+    int64_t v;
+    if (word && !lex_expect_word(lex, word)) return false;
+    if (!lex_int(lex, &v)) return false;
+    *out = (int)v;
+    return true;
+}
+
+static bool parse_buffer(Lexer *lex, Plan *plan) {
+    PlanBuffer b = {.offset = -1};
+    b.tensor = find_tensor(lex, plan->program);
+    if (!b.tensor || !parse_int(lex, "live", &b.first) || !lex_expect(lex, TOK_RANGE)) return false;
+    if (!parse_int(lex, NULL, &b.last)) return false;
+    if (lex_accept_word(lex, "at") && !lex_int(lex, &b.offset)) return false;
+    b.bytes = plan_buffer_bytes(plan->ctx, b.tensor);
+    vec_push(plan->ctx->perm, &plan->buffers, b);
+    return true;
+}
+
+Plan *plan_parse_rest(Ctx *ctx, Lexer *lex, Program *program) {
+    Plan *plan = NEW(ctx->perm, Plan);
+    plan->ctx = ctx;
+    plan->arena = -1;
+    plan->scratch = expr_int(ctx, 0);
+    plan->program = program;
+    if (!program || !lex_expect_word(lex, "plan") || !parse_int(lex, "steps", &plan->n_steps))
+        return NULL;
+    if (lex_accept_word(lex, "arena")) {
+        if (!lex_int(lex, &plan->arena) || !lex_expect_word(lex, "live")) return NULL;
+        if (!lex_int(lex, &plan->live_max)) return NULL;
+    }
+    if (!lex_expect(lex, '{')) return NULL;
+    while (lex_accept_word(lex, "buffer"))
+        if (!parse_buffer(lex, plan)) return NULL;
+    if (!lex_expect(lex, '}')) return NULL;
+    plan_slots(plan);
+    for (int i = 0; i < plan->buffers.n; i++)
+        plan->buffers.at[i].segment = plan_segment(plan->buffers.at[i].bytes);
+    return plan;
+}
+
+Plan *plan_parse(Ctx *ctx, Lexer *lex) {
+    return plan_parse_rest(ctx, lex, program_parse(ctx, lex));
+}
+
+/* ---- checks ---- */
+static bool overlap(const PlanBuffer *a, const PlanBuffer *b) {
+    int64_t na, nb;
+    if (a->offset < 0 || b->offset < 0 || a->first > b->last || b->first > a->last) return false;
+    if (!expr_is_int(a->bytes, &na) || !expr_is_int(b->bytes, &nb)) return false;
+    return a->offset < b->offset + nb && b->offset < a->offset + na;
+}
+
+static bool report(Plan *plan, const char *when, const char *what, const PlanBuffer *b) {
+    return diag_error(plan->ctx, NULL, "the plan is not valid %s: buffer %s %s", when, b->tensor->name, what);
+}
+
+bool plan_verify(Plan *plan, const char *when) {
+    bool ok = true;
+    for (int i = 0; i < plan->buffers.n; i++) {
+        const PlanBuffer *b = &plan->buffers.at[i];
+        int64_t bytes = 0;
+        if (b->first < 0 || b->first > b->last || b->last >= plan->n_steps)
+            ok = report(plan, when, "lives outside the plan's steps", b);
+        if (b->offset >= 0 && b->offset % ALIGN) ok = report(plan, when, "is not aligned", b);
+        if (b->offset < 0 && plan->arena >= 0) ok = report(plan, when, "has no place", b);
+        expr_is_int(b->bytes, &bytes);
+        if (plan->arena >= 0 && b->offset + bytes > plan->arena)
+            ok = report(plan, when, "ends outside the arena", b);
+        for (int k = 0; k < i; k++)
+            if (overlap(b, &plan->buffers.at[k]))
+                ok = report(plan, when, arena_printf(plan->ctx->perm, "overlaps %s, which is alive too",
+                                                     plan->buffers.at[k].tensor->name), b);
+    }
+    return ok;
+}

@@ -1,0 +1,80 @@
+/* Shared by apply_schedule*.c: the state while one kernel and one how become explicit loops. */
+#ifndef ONNXCC_PASSES_APPLY_H
+#define ONNXCC_PASSES_APPLY_H
+
+#include "passes/passes.h"
+
+/* Where a temp lives: a box of its roots (variables after collapsing), as large as the loops below
+ * its place need. Element (r0, r1, ..) has offset sum((r - base) * stride). */
+typedef struct Box {
+    Tensor *temp, *buffer; /* buffer: the flat tensor of the loops level */
+    Nest *place;           /* NULL: the kernel's body */
+    Stmt *def;
+    int n;
+    Var *root[MAX_RANK];
+    Expr *base[MAX_RANK], *size[MAX_RANK], *stride[MAX_RANK];
+    Expr *elements;
+    int lanes; /* > 1: partial results of a reduction, innermost */
+    Tensor *lane_buffer;
+} Box;
+
+typedef struct Binding {
+    Var *var;
+    Expr *value;
+} Binding;
+typedef struct Apply {
+    Ctx *ctx;
+    Kernel *kernel;
+    How *how;
+    LFunc *func;
+    VEC(Binding) bound; /* loop variables in scope and what they stand for */
+    /* loop bounds that differ from the variable's extent (peeled remainders) */
+    VEC(Binding) extent;
+    VEC(Var *) guarded; /* roots in the masked tile: value < extent must be checked */
+    VEC(Box *) boxes;
+    VEC(Stmt *) started; /* reductions whose identity has been written */
+    Expr *scratch;       /* bytes handed out so far */
+    Expr *linear;        /* index into the parallel space */
+} Apply;
+
+/* ---- apply_vars.c ---- */
+/* The split that replaces the variable, or NULL */
+Split *apply_split_of(Apply *, const Var *);
+Split *apply_split_by_outer(Apply *, const Var *);
+/* Of an original variable: itself, or what it was collapsed into */
+Var *apply_root(Apply *, Var *);
+/* In terms of the loop variables in scope; BUG where one is not bound */
+Expr *apply_value(Apply *, Var *);
+Expr *apply_extent(Apply *, Var *);
+/* Is loop one of the loop variables that make up `whole`? */
+bool apply_is_part(Apply *, Var *whole, Var *loop);
+/* Two steps, so that what is contiguous over a collapsed variable is seen as such before that is
+ * split: the statement's variables in terms of roots, and roots in terms of loops (clamped to their
+ * extents where loads need it). */
+Subst apply_to_roots(Apply *, const Stmt *);
+Subst apply_to_loops(Apply *, const Stmt *, bool clamp);
+/* The tile may overhang: true, and *cond, where the statement's stores need a guard. */
+bool apply_store_guard(Apply *, const Stmt *, bool with_red, Expr **cond);
+
+/* What must hold for a load with these (original) subscripts to be inside the tensor in an
+ * overhanging vector tile; NULL: always. A collapsed variable is no vector, so subscripts name
+ * roots directly. */
+Expr *apply_load_guard(Apply *, const Tensor *, Expr *const *index);
+
+/* ---- apply_box.c ---- */
+void apply_boxes(Apply *); /* finds place and size of every temp */
+Box *apply_box(Apply *, const Tensor *);
+/* Does a vector loop below iterate a part of root? */
+bool apply_has_vector(Apply *, Nest *, Var *root);
+Expr *box_offset(Apply *, Box *, Expr *const *index);
+void apply_declare(Apply *, Nest *place, LBody *);
+
+/* ---- apply_stmt.c ---- */
+/* Writes the identity of one element (of all its lanes) */
+void apply_init(Apply *, Stmt *, LBody *);
+void apply_finish(Apply *, Stmt *, LBody *); /* partial results of lanes into the result */
+void apply_stmt(Apply *, Stmt *, LBody *);
+/* Subscripts to offsets, guards of overhanging tiles */
+Expr *apply_loads(Apply *, Stmt *, Expr *value);
+
+#endif

@@ -1,0 +1,253 @@
+/* A kernel and its schedule become explicit loops.
+ *
+ * The chain of thread loops at the top is the parallel space; its linear index is decoded into
+ * their variables. Below, the nest is walked: a loop over the outer part of a split that does not
+ * divide runs whole tiles first and then the rest (peel: fewer iterations inside; mask: guards); a
+ * reduction writes its identity before its first reduction loop and adds up its lanes after it. */
+#include "passes/kernel/apply.h"
+
+typedef void (*LeafFn)(Apply *, Stmt *, LBody *);
+typedef void (*InsideFn)(Apply *, Nest *, LBody *);
+static void emit_nest(Apply *, Nest *, LBody *);
+
+static void bind(Apply *a, Var *v, Expr *value) {
+    vec_push(a->ctx->perm, &a->bound, ((Binding){v, value}));
+}
+
+static LBody *open_loop(Apply *a, LBody *body, Var *v, Bind kind, Expr *hi) {
+    LStmt *l = lstmt_new(a->ctx, L_FOR);
+    l->var = v;
+    l->bind = kind;
+    l->lo = expr_int(a->ctx, 0);
+    l->hi = hi;
+    lbody_add(a->ctx, body, l);
+    return &l->body;
+}
+
+static bool is_red_part(Apply *a, const Stmt *s, Var *loop) {
+    for (int i = 0; s->kind == ST_REDUCE && i < s->n_red; i++)
+        if (apply_is_part(a, s->red[i], loop)) return true;
+    return false;
+}
+
+static bool has_stmt(const Nest *nest, const Stmt *s) {
+    if (nest->kind == NEST_STMT) return nest->stmt == s;
+    for (int i = 0; i < nest->n_child; i++)
+        if (has_stmt(nest->child[i], s)) return true;
+    return false;
+}
+
+/* The loops of `nest` that lead to s and belong to its domain, then leaf. */
+static void domain_loops(Apply *a, Nest *nest, Stmt *s, LBody *body, LeafFn leaf) {
+    if (nest->kind == NEST_STMT) {
+        leaf(a, s, body);
+        return;
+    }
+    Nest *child = NULL;
+    for (int i = 0; i < nest->n_child; i++)
+        if (has_stmt(nest->child[i], s)) child = nest->child[i];
+    if (is_red_part(a, s, nest->var)) {
+        int n = a->bound.n;
+        bind(a, nest->var, expr_int(a->ctx, 0));
+        domain_loops(a, child, s, body, leaf);
+        a->bound.n = n;
+        return;
+    }
+    int n = a->bound.n;
+    bind(a, nest->var, nest->var->self);
+    domain_loops(a, child, s, open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)),
+                 leaf);
+    a->bound.n = n;
+}
+
+static bool is_started(const Apply *a, const Stmt *s) {
+    for (int i = 0; i < a->started.n; i++)
+        if (a->started.at[i] == s) return true;
+    return false;
+}
+
+/* Reductions below `nest` whose first reduction loop it is: identities before, lanes after. Returns
+ * how many started. */
+static int start_reductions(Apply *a, Nest *nest, LBody *body) {
+    int n = 0;
+    for (int i = 0; i < a->kernel->stmts.n; i++) {
+        Stmt *s = a->kernel->stmts.at[i];
+        if (!is_red_part(a, s, nest->var) || !has_stmt(nest, s) || is_started(a, s)) continue;
+        domain_loops(a, nest, s, body, apply_init);
+        vec_push(a->ctx->perm, &a->started, s);
+        n++;
+    }
+    return n;
+}
+
+static void finish_reductions(Apply *a, Nest *nest, LBody *body, int n) {
+    for (int i = a->started.n - n; i < a->started.n; i++)
+        if (a->started.at[i]->recipe.lanes > 1)
+            domain_loops(a, nest, a->started.at[i], body, apply_finish);
+    a->started.n -= n;
+}
+
+static void emit_children(Apply *a, Nest *nest, LBody *body) {
+    apply_declare(a, nest, body);
+    for (int i = 0; i < nest->n_child; i++) emit_nest(a, nest->child[i], body);
+}
+
+/* ---- tiles that do not divide ---- */
+static bool has_tail(Apply *a, Split *s, Expr **whole) {
+    if (!s || s->tail == TAIL_EXACT) return false;
+    Expr *extent = apply_extent(a, s->var), *f = expr_int(a->ctx, s->factor);
+    *whole = expr_floordiv(a->ctx, extent, f);
+    return !expr_is(expr_mod(a->ctx, extent, f), 0);
+}
+
+static Var *split_root(Apply *a, Var *v) {
+    for (int i = 0; i < a->how->splits.n; i++)
+        if (a->how->splits.at[i].inner == v || a->how->splits.at[i].outer == v)
+            return split_root(a, a->how->splits.at[i].var);
+    return v;
+}
+
+/* The last, partial tile: the outer variable is fixed to `whole`. */
+static void emit_rest(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body, InsideFn inside) {
+    int n_bound = a->bound.n, n_extent = a->extent.n, n_guarded = a->guarded.n;
+    bind(a, nest->var, whole);
+    if (s->tail == TAIL_PEEL) {
+        Expr *rest = expr_mod(a->ctx, apply_extent(a, s->var), expr_int(a->ctx, s->factor));
+        vec_push(a->ctx->perm, &a->extent, ((Binding){s->inner, rest}));
+    } else {
+        vec_push(a->ctx->perm, &a->guarded, split_root(a, s->var));
+    }
+    inside(a, nest, body);
+    a->bound.n = n_bound, a->extent.n = n_extent, a->guarded.n = n_guarded;
+}
+
+static LStmt *open_if(Apply *a, LBody *body, Expr *cond) {
+    LStmt *l = lstmt_new(a->ctx, L_IF);
+    l->cond = cond;
+    lbody_add(a->ctx, body, l);
+    return l;
+}
+
+/* A serial loop over tiles: the whole ones, then the rest. */
+static void emit_tiles(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body) {
+    if (!expr_is(whole, 0)) {
+        int n = a->bound.n;
+        bind(a, nest->var, nest->var->self);
+        emit_children(a, nest, open_loop(a, body, nest->var, nest->bind, whole));
+        a->bound.n = n;
+    }
+    Expr *covered = expr_muli(a->ctx, whole, s->factor);
+    Expr *more = expr_op2(a->ctx, SOP_lt, covered, apply_extent(a, s->var));
+    emit_rest(a, nest, s, whole, expr_is(more, 1) ? body : &open_if(a, body, more)->body,
+              emit_children);
+}
+
+/* The loop's variable is bound already (a thread variable): choose by its value. */
+static void emit_tile_of(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body,
+                         InsideFn inside) {
+    if (expr_is(whole, 0)) {
+        emit_rest(a, nest, s, whole, body, inside);
+        return;
+    }
+    LStmt *l = open_if(a, body, expr_op2(a->ctx, SOP_lt, apply_value(a, nest->var), whole));
+    inside(a, nest, &l->body);
+    emit_rest(a, nest, s, whole, &l->other, inside);
+}
+
+static void emit_loop(Apply *a, Nest *nest, LBody *body) {
+    Expr *whole;
+    Split *s = apply_split_by_outer(a, nest->var);
+    int started = start_reductions(a, nest, body);
+    if (has_tail(a, s, &whole)) {
+        emit_tiles(a, nest, s, whole, body);
+    } else {
+        int n = a->bound.n;
+        bind(a, nest->var, nest->var->self);
+        emit_children(a, nest,
+                      open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)));
+        a->bound.n = n;
+    }
+    finish_reductions(a, nest, body, started);
+}
+
+static void emit_nest(Apply *a, Nest *nest, LBody *body) {
+    if (nest->kind == NEST_STMT) apply_stmt(a, nest->stmt, body);
+    else emit_loop(a, nest, body);
+}
+
+/* ---- the parallel space ---- */
+static bool is_thread(const Nest *nest) {
+    return nest->kind == NEST_LOOP && nest->bind == BIND_THREAD;
+}
+
+static Nest *thread_child(const Nest *nest) {
+    return nest->n_child == 1 && is_thread(nest->child[0]) ? nest->child[0] : NULL;
+}
+
+static void emit_threads(Apply *, Nest *, LBody *);
+
+static void emit_inside_thread(Apply *a, Nest *nest, LBody *body) {
+    Nest *child = thread_child(nest);
+    if (!child) {
+        emit_children(a, nest, body);
+        return;
+    }
+    apply_declare(a, nest, body);
+    emit_threads(a, child, body);
+}
+
+/* Decodes the linear index a->linear into this thread loop's variable, then goes on inside. */
+static void emit_threads(Apply *a, Nest *nest, LBody *body) {
+    Expr *whole, *below = expr_int(a->ctx, 1);
+    for (Nest *n = thread_child(nest); n; n = thread_child(n))
+        below = expr_mul(a->ctx, below, n->var->extent);
+    bind(a, nest->var,
+         expr_mod(a->ctx, expr_floordiv(a->ctx, a->linear, below), nest->var->extent));
+    Split *s = apply_split_by_outer(a, nest->var);
+    if (has_tail(a, s, &whole)) emit_tile_of(a, nest, s, whole, body, emit_inside_thread);
+    else emit_inside_thread(a, nest, body);
+}
+
+static Expr *parallel_extent(Apply *a) {
+    Expr *total = expr_int(a->ctx, 1);
+    Nest *n = a->how->n_top == 1 && is_thread(a->how->top[0]) ? a->how->top[0] : NULL;
+    for (; n; n = thread_child(n)) total = expr_mul(a->ctx, total, n->var->extent);
+    return total;
+}
+
+static LFunc *new_function(Apply *a, Kernel *k) {
+    LFunc *f = lfunc_new(a->ctx, LF_KERNEL, k->name);
+    Tensor **in, **out;
+    int n_in, n_out;
+    kernel_tensors(a->ctx, k, &in, &n_in, &out, &n_out);
+    for (int i = 0; i < n_in; i++) vec_push(a->ctx->perm, &f->params, in[i]);
+    for (int i = 0; i < n_out; i++) {
+        bool read = false;
+        for (int j = 0; j < n_in; j++) read |= in[j] == out[i];
+        if (!read) vec_push(a->ctx->perm, &f->params, out[i]);
+    }
+    f->origin = k->origin;
+    f->n_origin = k->n_origin;
+    return f;
+}
+
+LFunc *apply_schedule(Program *p, Kernel *k, How *how) {
+    Apply a = {.ctx = p->ctx, .kernel = k, .how = how, .scratch = expr_int(p->ctx, 0)};
+    a.func = new_function(&a, k);
+    apply_boxes(&a);
+    a.func->parallel = parallel_extent(&a);
+    Var *t = var_new(a.ctx, "t", a.func->parallel);
+    LStmt *range = lstmt_new(a.ctx, L_FOR);
+    range->var = t;
+    range->bind = BIND_THREAD;
+    range->lo = a.func->lo->self;
+    range->hi = a.func->hi->self;
+    lbody_add(a.ctx, &a.func->body, range);
+    apply_declare(&a, NULL, &range->body);
+    bool threads = how->n_top == 1 && is_thread(how->top[0]);
+    a.linear = t->self;
+    if (threads) emit_threads(&a, how->top[0], &range->body);
+    for (int i = 0; !threads && i < how->n_top; i++) emit_nest(&a, how->top[i], &range->body);
+    a.func->scratch = a.scratch;
+    return a.func;
+}

@@ -1,0 +1,231 @@
+/* One statement at its place in the nest: subscripts become offsets, reductions update their
+ * accumulator. */
+#include "passes/kernel/apply.h"
+
+typedef struct LoadRewrite {
+    Apply *a;
+    const Subst *roots, *clamped, *plain;
+} LoadRewrite;
+
+static Expr *flat_load(Apply *a, Tensor *t, Expr *offset) {
+    return expr_load(a->ctx, t, &offset, 1);
+}
+
+static Expr *guarded_load(Apply *a, Expr *cond, Expr *load) {
+    if (!cond) return load;
+    bool flt = dtype_is_float(load->type);
+    Expr *zero =
+        flt ? expr_const_flt(a->ctx, load->type, 0) : expr_const_int(a->ctx, load->type, 0);
+    return expr_guard(a->ctx, cond, load, zero);
+}
+
+static Expr *rewrite_load(void *user, Expr *e) {
+    LoadRewrite *r = user;
+    Apply *a = r->a;
+    if (e->kind != E_LOAD) return e;
+    Box *box = apply_box(a, e->tensor);
+    Expr *index[MAX_RANK], *cond = apply_load_guard(a, e->tensor, e->arg);
+    if (box) { /* not clamped: tiles of temps are whole */
+        Expr *at = expr_subst(a->ctx, box_offset(a, box, e->arg), r->roots);
+        return guarded_load(a, cond, flat_load(a, box->buffer, expr_subst(a->ctx, at, r->plain)));
+    }
+    for (int i = 0; i < e->n; i++) index[i] = expr_subst(a->ctx, e->arg[i], r->roots);
+    Expr *offset = expr_subst(a->ctx, tensor_offset(a->ctx, e->tensor, index), r->clamped);
+    return guarded_load(a, cond, flat_load(a, e->tensor, offset));
+}
+
+static Expr *to_loops(Apply *a, Stmt *s, Expr *e) {
+    Subst roots = apply_to_roots(a, s), loops = apply_to_loops(a, s, false);
+    return expr_subst(a->ctx, expr_subst(a->ctx, e, &roots), &loops);
+}
+
+Expr *apply_loads(Apply *a, Stmt *s, Expr *value) {
+    Subst roots = apply_to_roots(a, s), clamped = apply_to_loops(a, s, true),
+          plain = apply_to_loops(a, s, false);
+    LoadRewrite r = {a, &roots, &clamped, &plain};
+    Expr *e = expr_rewrite(a->ctx, value, rewrite_load, &r);
+    /* guards agree with the loads they guard */
+    return expr_subst(a->ctx, expr_subst(a->ctx, e, &roots), &clamped);
+}
+
+static Expr *dom_offset(Apply *a, Stmt *s, Tensor *t) {
+    Expr *index[MAX_RANK];
+    Box *box = apply_box(a, t);
+    Subst roots = apply_to_roots(a, s);
+    for (int i = 0; i < t->rank; i++) {
+        Expr *e = s->index ? s->index[i] : s->dom[i]->self;
+        if (expr_has_load(e)) e = apply_loads(a, s, e);
+        index[i] = box ? e : expr_subst(a->ctx, e, &roots);
+    }
+    return to_loops(a, s, box ? box_offset(a, box, index) : tensor_offset(a->ctx, t, index));
+}
+
+static Tensor *storage(Apply *a, Tensor *t) {
+    Box *box = apply_box(a, t);
+    return box ? box->buffer : t;
+}
+
+static void store(Apply *a, LBody *body, Tensor *t, Expr *offset, Expr *value) {
+    LStmt *l = lstmt_new(a->ctx, L_STORE);
+    l->tensor = t;
+    l->index = offset;
+    l->value = expr_cast(a->ctx, t->dtype, value);
+    lbody_add(a->ctx, body, l);
+}
+
+static LBody *guarded_body(Apply *a, LBody *body, Expr *cond) {
+    LStmt *l = lstmt_new(a->ctx, L_IF);
+    l->cond = cond;
+    lbody_add(a->ctx, body, l);
+    return &l->body;
+}
+
+/* ---- reductions ---- */
+static Expr *lane_of(Apply *a, Stmt *s) {
+    Split *split = apply_split_of(a, s->red[s->n_red - 1]);
+    CHECK(split && split->factor == s->recipe.lanes);
+    return apply_value(a, split->inner);
+}
+
+static Tensor *accumulator(Apply *a, Stmt *s, Expr **offset) {
+    Box *box = apply_box(a, s->out);
+    *offset = dom_offset(a, s, s->out);
+    if (!box || box->lanes <= 1) return storage(a, s->out);
+    *offset = expr_add(a->ctx, expr_muli(a->ctx, *offset, box->lanes), lane_of(a, s));
+    return box->lane_buffer;
+}
+
+static Expr *combine(Apply *a, Stmt *s, Expr *sum, Expr *value) {
+    if (s->op == RED_SUM && value->kind == E_OP && value->op == SOP_mul &&
+        dtype_is_float(value->type))
+        return expr_op3(a->ctx, SOP_fma, value->arg[0], value->arg[1], sum);
+    return reduce_combine(a->ctx, s->op, sum, value);
+}
+
+static void reduce_stmt(Apply *a, Stmt *s, LBody *body) {
+    Expr *offset, *cond;
+    Tensor *acc = accumulator(a, s, &offset);
+    Expr *old = flat_load(a, acc, offset);
+    Expr *value = expr_cast(a->ctx, acc->dtype, apply_loads(a, s, s->value));
+    Expr *sum = combine(a, s, old, value);
+    for (int i = 0; i < s->n_red; i++) {
+        Stmt only = *s;
+        only.n_dom = 0, only.red = &s->red[i], only.n_red = 1;
+        if (apply_store_guard(a, &only, true, &cond))
+            sum = expr_op3(a->ctx, SOP_select, cond, sum, old);
+    }
+    store(a, body, acc, offset, sum);
+}
+
+static void arg_stmt(Apply *a, Stmt *s, LBody *body) {
+    Tensor *best = storage(a, s->out), *where = s->out2 ? storage(a, s->out2) : NULL;
+    Expr *at = dom_offset(a, s, s->out);
+    Expr *old = flat_load(a, best, at);
+    Expr *value = expr_cast(a->ctx, best->dtype, apply_loads(a, s, s->value));
+    ScalarOp better =
+        s->op == RED_ARGMAX ? (s->last ? SOP_ge : SOP_gt) : (s->last ? SOP_le : SOP_lt);
+    LBody *then = guarded_body(a, body, expr_op2(a->ctx, better, value, old));
+    if (where) {
+        Expr *position = expr_cast(a->ctx, where->dtype, apply_value(a, s->red[0]));
+        store(a, then, where, dom_offset(a, s, s->out2), position);
+    }
+    store(a, then, best, at, value);
+}
+
+void apply_init(Apply *a, Stmt *s, LBody *body) {
+    Expr *offset;
+    Tensor *acc = storage(a, s->out);
+    Box *box = apply_box(a, s->out);
+    offset = dom_offset(a, s, s->out);
+    Expr *identity = reduce_identity(a->ctx, s->op, acc->dtype);
+    if (s->out2) {
+        Tensor *where = storage(a, s->out2);
+        store(a, body, where, dom_offset(a, s, s->out2), expr_const_int(a->ctx, where->dtype, 0));
+    }
+    if (!box || box->lanes <= 1) {
+        store(a, body, acc, offset, identity);
+        return;
+    }
+    Var *lane = var_new(a->ctx, "lane", expr_int(a->ctx, box->lanes));
+    LStmt *l = lstmt_new(a->ctx, L_FOR);
+    l->var = lane, l->bind = BIND_VECTOR, l->lo = expr_int(a->ctx, 0), l->hi = lane->extent;
+    lbody_add(a->ctx, body, l);
+    store(a, &l->body, box->lane_buffer,
+          expr_add(a->ctx, expr_muli(a->ctx, offset, box->lanes), lane->self), identity);
+}
+
+/* A balanced tree: halves are added until one is left. */
+void apply_finish(Apply *a, Stmt *s, LBody *body) {
+    Box *box = apply_box(a, s->out);
+    if (!box || box->lanes <= 1) return;
+    Expr *at = dom_offset(a, s, s->out);
+    Expr *base = expr_muli(a->ctx, at, box->lanes);
+    for (int half = box->lanes / 2; half >= 1; half /= 2) {
+        Var *lane = var_new(a->ctx, "lane", expr_int(a->ctx, half));
+        LStmt *l = lstmt_new(a->ctx, L_FOR);
+        l->var = lane, l->bind = half > 1 ? BIND_VECTOR : BIND_UNROLL, l->lo = expr_int(a->ctx, 0),
+        l->hi = lane->extent;
+        l->width = half > 1 ? half : 0;
+        lbody_add(a->ctx, body, l);
+        Expr *lo = expr_add(a->ctx, base, lane->self);
+        Expr *x = flat_load(a, box->lane_buffer, lo),
+             *y = flat_load(a, box->lane_buffer, expr_addi(a->ctx, lo, half));
+        store(a, &l->body, box->lane_buffer, lo, reduce_combine(a->ctx, s->op, x, y));
+    }
+    store(a, body, storage(a, s->out), at, flat_load(a, box->lane_buffer, base));
+}
+
+/* ---- the other forms ---- */
+static void map_stmt(Apply *a, Stmt *s, LBody *body) {
+    Expr *cond;
+    Expr *value = apply_loads(a, s, s->value), *offset = dom_offset(a, s, s->out);
+    bool whole = apply_box(a, s->out) != NULL; /* temps hold whole tiles */
+    if (!whole && apply_store_guard(a, s, false, &cond)) body = guarded_body(a, body, cond);
+    store(a, body, storage(a, s->out), offset, value);
+}
+
+static void scatter_stmt(Apply *a, Stmt *s, LBody *body) {
+    Tensor *t = storage(a, s->out);
+    Expr *offset = dom_offset(a, s, s->out);
+    Expr *value = expr_cast(a->ctx, t->dtype, apply_loads(a, s, s->value));
+    if (s->op != RED_SET) value = reduce_combine(a->ctx, s->op, flat_load(a, t, offset), value);
+    store(a, body, t, offset, value);
+}
+
+/* out[q] = out[q before] OP value, q running up or down the axis; its loop is serial. */
+static void scan_stmt(Apply *a, Stmt *s, LBody *body) {
+    Var *v = s->dom[s->axis];
+    Expr *one = expr_int(a->ctx, 1), *last = expr_sub(a->ctx, v->extent, one);
+    Expr *here = s->reverse ? expr_sub(a->ctx, last, v->self) : v->self;
+    Expr *before = s->reverse ? expr_add(a->ctx, here, one) : expr_sub(a->ctx, here, one);
+    Expr *index[MAX_RANK], *identity = reduce_identity(a->ctx, s->op, s->out->dtype);
+    for (int i = 0; i < s->n_dom; i++) index[i] = i == s->axis ? before : s->dom[i]->self;
+    Expr *inside = expr_op2(a->ctx, SOP_gt, v->self, expr_int(a->ctx, 0));
+    Expr *sum = expr_guard(a->ctx, inside, expr_load(a->ctx, s->out, index, s->n_dom), identity);
+    Expr *value = expr_cast(a->ctx, s->out->dtype,
+                            expr_subst1(a->ctx, s->value, v, s->exclusive ? before : here));
+    if (s->exclusive) value = expr_guard(a->ctx, inside, value, identity);
+    index[s->axis] = here;
+    Stmt placed = *s;
+    placed.index = index;
+    Expr *next = apply_loads(a, s, reduce_combine(a->ctx, s->op, sum, value));
+    store(a, body, storage(a, s->out), dom_offset(a, &placed, s->out), next);
+}
+
+void apply_stmt(Apply *a, Stmt *s, LBody *body) {
+    switch (s->kind) {
+    case ST_MAP:
+        map_stmt(a, s, body);
+        return;
+    case ST_SCATTER:
+        scatter_stmt(a, s, body);
+        return;
+    case ST_REDUCE:
+        if (s->op == RED_ARGMAX || s->op == RED_ARGMIN) arg_stmt(a, s, body);
+        else reduce_stmt(a, s, body);
+        return;
+    case ST_SCAN:
+        scan_stmt(a, s, body);
+        return;
+    }
+}

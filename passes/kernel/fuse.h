@@ -1,0 +1,25 @@
+/* Shared by fuse*.c. */
+#ifndef ONNXCC_PASSES_FUSE_H
+#define ONNXCC_PASSES_FUSE_H
+
+#include "passes/passes.h"
+
+/* ---- fuse_table.c: DNNFusion (PLDI 2021), tables 2 and 3 ---- */
+typedef enum Verdict { FUSE_YES, FUSE_COST, FUSE_NO } Verdict;
+/* May an operation of type `first` be fused with its consumer of type `second`, and what type
+ * results? */
+Verdict fuse_verdict(Mapping first, Mapping second, Mapping *fused);
+Mapping stmt_mapping(Ctx *, const Stmt *); /* read off the access maps */
+Mapping kernel_mapping(Ctx *, const Kernel *);
+/* Scalar operations, transcendentals as 10; loads and subscripts free */
+int expr_cost(const Expr *);
+
+/* ---- fuse_access.c ---- */
+/* `index` are the subscripts at which a consumer with domain c->dom reads what d defines. Where
+ * that is a bijection onto d's box, gives every consumer variable in terms of d->dom. */
+bool invert_access(Ctx *, const Stmt *c, Expr *const *index, const Stmt *d, Expr **solved);
+Expr *stmt_inline(Ctx *, const Stmt *d, Expr *const *index); /* value of a map's element */
+/* Every load of `of` by stmt_inline */
+Expr *expr_replace_loads(Ctx *, Expr *, Tensor *of, const Stmt *d);
+
+#endif

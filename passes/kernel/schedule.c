@@ -1,0 +1,87 @@
+/* Chooses a schedule for every kernel: recognises shapes of statements, never names of
+ * operators. */
+#include "passes/kernel/schedule.h"
+
+/* A reduction into memory gets an accumulator of its own, of the recipe's type, and a map that
+ * stores it. */
+static void give_accumulator(Program *p, Kernel *k, int at) {
+    Stmt *s = k->stmts.at[at];
+    Ctx *c = p->ctx;
+    if (s->kind != ST_REDUCE || !s->out || s->out->space == SP_TEMP) return;
+    DType acc = s->recipe.acc != DT_NONE ? s->recipe.acc : s->out->dtype;
+    Expr *dims[MAX_RANK], *index[MAX_RANK];
+    for (int i = 0; i < s->n_dom; i++) dims[i] = s->dom[i]->extent, index[i] = s->dom[i]->self;
+    char *name = arena_printf(c->perm, "%s.acc", s->out->name);
+    Tensor *t = program_temp(p, name, acc, dims, s->n_dom);
+    Expr *value = expr_cast(c, s->out->dtype, expr_load(c, t, index, s->n_dom));
+    Stmt *map = stmt_new(c, ST_MAP, s->out, s->dom, s->n_dom, value);
+    map->index = s->index;
+    s->out = t;
+    s->index = NULL;
+    vec_push(c->perm, &k->stmts, NULL);
+    for (int i = k->stmts.n - 1; i > at + 1; i--) k->stmts.at[i] = k->stmts.at[i - 1];
+    k->stmts.at[at + 1] = map;
+}
+
+/* argmax keeps its best value in a temp even where only the position is wanted. */
+static void give_best(Program *p, Stmt *s) {
+    if (s->kind != ST_REDUCE || (s->op != RED_ARGMAX && s->op != RED_ARGMIN) || s->out) return;
+    Expr *dims[MAX_RANK];
+    for (int i = 0; i < s->n_dom; i++) dims[i] = s->dom[i]->extent;
+    s->out = program_temp(p, "best", s->value->type, dims, s->n_dom);
+}
+
+static void prepare(Program *p, Kernel *k) {
+    for (int i = 0; i < k->stmts.n; i++) give_best(p, k->stmts.at[i]);
+    for (int i = k->stmts.n - 1; i >= 0; i--) give_accumulator(p, k, i);
+}
+
+enum { FEW_ROWS = 4 };
+
+static How *new_how(Program *p, const Machine *m) {
+    How *how = NEW(p->ctx->perm, How);
+    how->machine = arena_str(p->ctx->perm, m->name);
+    return how;
+}
+
+static void schedule_for(Program *p, Kernel *k, const Machine *m, int level) {
+    Sched s = {.program = p,
+               .ctx = p->ctx,
+               .kernel = k,
+               .machine = m,
+               .level = level,
+               .how = new_how(p, m)};
+    int64_t lo, hi;
+    if (level == 0 || (!schedule_attention(&s) && !schedule_tile(&s))) schedule_rows(&s);
+    How *general = s.how;
+    if (s.few_lanes && expr_range(p->ctx, s.rows, &lo, &hi) && lo <= FEW_ROWS) {
+        s.how = new_how(p, m);
+        CHECK(schedule_tile(&s));
+        s.how->when = expr_op2(p->ctx, SOP_le, s.rows, expr_int(p->ctx, FEW_ROWS));
+        vec_push(p->ctx->perm, &k->hows, s.how);
+    }
+    vec_push(p->ctx->perm, &k->hows, general);
+}
+
+typedef struct Each {
+    Program *p;
+    const Options *opt;
+    bool changed;
+} Each;
+
+static void each_item(void *user, Block *b, Item *it) {
+    Each *e = user;
+    (void)b;
+    if (it->kind != ITEM_KERNEL || it->kernel->hows.n) return;
+    prepare(e->p, it->kernel);
+    for (int i = 0; i < e->opt->n_machines; i++)
+        schedule_for(e->p, it->kernel, e->opt->machine[i], e->opt->level);
+    e->changed = true;
+}
+
+PASS(schedule, KERNELS, "chooses loops, tiles, vectors and homes of temps for every kernel")
+bool pass_schedule(Program *p, const Options *opt) {
+    Each e = {p, opt, false};
+    program_each_item(p, each_item, &e);
+    return e.changed;
+}

@@ -1,0 +1,56 @@
+/* Shared by schedule*.c: how kernels are classified and how nests are built. */
+#ifndef ONNXCC_PASSES_SCHEDULE_H
+#define ONNXCC_PASSES_SCHEDULE_H
+
+#include "passes/passes.h"
+
+typedef struct Sched {
+    Program *program;
+    Ctx *ctx;
+    Kernel *kernel;
+    const Machine *machine;
+    int level; /* -O */
+    How *how;
+    /* Versions by shape class: where the number of rows of a tile is symbolic, a version for few
+     * rows stands in front. */
+    Expr *rows;        /* set by schedule_tile: the symbolic number of rows, or NULL */
+    int64_t few_lanes; /* > 0: make the version for few rows, with tiles of this width */
+} Sched;
+
+/* ---- schedule_nest.c: building a how ---- */
+/* Parent NULL: at the top; returns the new loop */
+Nest *nest_loop(Sched *, Nest *parent, Var *, Bind);
+void nest_stmt(Sched *, Nest *parent, Stmt *);
+void how_split(Sched *, Var *, int64_t factor, Tail, Var **outer, Var **inner);
+Var *how_collapse(Sched *, Var *const *from, int n); /* n == 1: the variable itself */
+void how_home(Sched *, Tensor *temp, Space);
+int64_t extent_or(const Expr *, int64_t otherwise); /* the constant, or otherwise */
+
+/* ---- schedule_access.c: questions about strides ---- */
+/* Stride of the access in elements when v goes up by one: a constant, 0 where v does not occur, or
+ * ACCESS_FAR. */
+enum { ACCESS_FAR = 1 << 30 };
+int64_t load_stride(Ctx *, const Expr *load, Var *);
+int64_t store_stride(Ctx *, const Stmt *, Var *);
+typedef struct Loads {
+    const Expr *at[64];
+    int n;
+} Loads;
+void stmt_loads(const Stmt *, Loads *); /* loads of the value, outermost first */
+/* The variable of dom or red along which the statement's accesses are most contiguous; NULL where
+ * nothing is to be gained. */
+Var *vector_var(Ctx *, const Stmt *, bool *is_red);
+bool stmt_has_dom(const Stmt *, const Var *);
+bool stmt_has_red(const Stmt *, const Var *);
+
+/* Does the reduction run in lanes over its innermost variable? Sets recipe.lanes where their number
+ * changes nothing. */
+bool schedule_lanes(Sched *, Stmt *);
+
+/* ---- one kind of kernel each; false: not of this kind ---- */
+bool schedule_attention(Sched *); /* contraction, row operations, contraction */
+bool schedule_tile(Sched *);      /* one reduction in a register tile with what follows it */
+/* Anything: shared outer loops, then every statement on its own */
+void schedule_rows(Sched *);
+
+#endif

@@ -1,0 +1,34 @@
+/* Shared by schedule_tile*.c and schedule_panels.c: one reduction in a register tile. */
+#ifndef ONNXCC_PASSES_SCHEDULE_TILE_H
+#define ONNXCC_PASSES_SCHEDULE_TILE_H
+
+#include "passes/kernel/schedule.h"
+
+typedef struct Tile {
+    Sched *s;
+    Stmt *sum;
+    Stmt *total;           /* where the reduction runs in blocks: adds up the blocks' sums; else NULL */
+    int first_map;         /* statements after the reduction */
+    Loads loads;
+    Var *lanes;
+    Var *rows[MAX_RANK], *batch[MAX_RANK];
+    int n_rows, n_batch;
+    Var *red[MAX_RANK];    /* outermost first */
+    int64_t mr, nr;        /* tile: rows, lanes (elements) */
+    Var *p, *p_out, *p_in, *n_out, *n_in;
+} Tile;
+
+bool tile_load_uses(const Expr *load, const Var *);
+/* A constant that may be stored so that v's elements are neighbours: v goes up by one in one subscript alone. */
+bool tile_packable(Ctx *, const Expr *load, Var *v);
+
+/* ---- schedule_panels.c ---- */
+void tile_pack_panels(Tile *);
+/* A width that tiles must divide, because a constant is stored in blocks that cannot be changed any more; 0: none. */
+int64_t tile_fixed_block(const Tile *);
+
+/* ---- schedule_tile_nest.c ---- */
+void tile_block_reduction(Tile *); /* cuts a long reduction where its operands do not fit the cache */
+void tile_build_nest(Tile *);
+
+#endif

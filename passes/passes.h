@@ -1,0 +1,76 @@
+/* Passes: one per file, each `bool pass_NAME(...)` returning whether it changed anything;
+ * pipeline.c is the order. A line `PASS(name, LEVEL, "what it does")` stands above each definition
+ * and is collected by the build. */
+#ifndef ONNXCC_PASSES_H
+#define ONNXCC_PASSES_H
+
+#include "ir/graph.h"
+#include "ir/kernel.h"
+#include "ir/loops.h"
+#include "ir/machine.h"
+#include "ir/plan.h"
+
+#define PASS(name, level, text) /* collected by the build */
+
+typedef enum FpMode { FP_STRICT, FP_DEFAULT, FP_FAST } FpMode;
+typedef struct Options { /* what the pipeline obeys */
+    int level;                    /* -O0 .. -O3 */
+    FpMode fp;
+    const Machine *const *machine; /* versions of the code, best first; n_machines of them */
+    int n_machines;
+    bool static_only;             /* bare metal: unbounded sizes are errors */
+    bool verify_each, time_passes, torture; /* torture: print, parse, compare after every pass */
+    const char *dump_after;       /* pass name or "all" */
+    FILE *dump;                   /* where dumps go */
+    const char *decisions_in, *decisions_out;
+    const char *stop_after;       /* "graph", "kernels", "plan", "loops": the level wanted */
+} Options;
+
+/* ---- the pipeline, level by level; each reports and returns false/NULL on errors ---- */
+bool run_graph_passes(Graph *, const Options *);
+Program *lower_graph(Graph *, const Options *);               /* graph to kernels, one per node */
+/* Fusion, numerics, layout, math, schedule */
+bool run_kernel_passes(Program *, const Options *);
+Plan *make_plan(Program *, const Options *);
+/* Kernels for one machine, bind and run */
+Loops *lower_to_loops(Plan *, const Options *, const Machine *);
+/* By name, for onnxcc-opt. The object is a Graph, Program, Plan or Loops as the pass's level
+ * says. */
+typedef enum Level { LEVEL_GRAPH, LEVEL_KERNELS, LEVEL_PLAN, LEVEL_LOOPS } Level;
+typedef struct PassInfo {
+    const char *name;
+    Level level;
+    const char *text;
+    bool (*run)(void *object, const Options *);
+} PassInfo;
+int pass_count(void);
+const PassInfo *pass_at(int);
+bool pass_by_name(const char *name, Level *level, bool (**fn)(void *, const Options *));
+
+/* ---- graph/ ---- */
+bool pass_fold(Graph *);
+bool pass_cse(Graph *);
+bool pass_dce(Graph *);
+bool pass_algebra(Graph *);
+bool pass_patterns(Graph *);
+bool pass_merge_contracts(Graph *);
+bool pass_rdp(Graph *);
+/* Evaluates a node with constant inputs by lowering it to kernels and interpreting them. out: n_out
+ * constants. */
+bool eval_node(Graph *, Node *, Const **out);
+
+/* ---- kernel/ ---- */
+bool pass_lower_math(Program *);
+Expr *lower_math_expr(Ctx *, Expr *);                 /* exp, tanh, erf ... to polynomials */
+bool pass_concats(Program *);
+bool pass_fuse(Program *);
+bool pass_layout(Program *);
+bool pass_numerics(Program *, const Options *);
+bool pass_schedule(Program *, const Options *);
+LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to explicit loops */
+
+/* ---- plan/ ---- */
+bool pass_order(Program *);
+bool pass_inplace(Program *);
+
+#endif

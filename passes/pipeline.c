@@ -1,0 +1,98 @@
+/* The order of all passes, level by level. */
+#include <time.h>
+
+#include "passes/passes.h"
+
+typedef struct Run { /* one pass over one object */
+    const Options *opt;
+    const char *name;
+    Ctx *ctx;
+    clock_t start;
+} Run;
+
+static void begin(Run *r, const char *name) {
+    r->name = name;
+    r->start = clock();
+}
+
+static bool wants_dump(const Options *o, const char *name) {
+    return o->dump && o->dump_after &&
+           (!strcmp(o->dump_after, name) || !strcmp(o->dump_after, "all"));
+}
+
+static void finish(Run *r, bool changed, const char *text) {
+    if (r->opt->time_passes)
+        fprintf(stderr, "%8.1f ms  %s%s\n", 1e3 * (double)(clock() - r->start) / CLOCKS_PER_SEC,
+                r->name, changed ? "" : " (unchanged)");
+    if (text)
+        fprintf(r->opt->dump, "# after %s%s\n%s", r->name, changed ? "" : " (unchanged)", text);
+}
+
+/* ---- graph ---- */
+static bool after_graph(Run *r, Graph *g, bool changed) {
+    Str text = str_new(g->ctx->perm);
+    bool dump = wants_dump(r->opt, r->name);
+    if (dump) graph_print(&text, g);
+    finish(r, changed, dump ? str_c(&text) : NULL);
+    if (r->opt->verify_each && !graph_verify(g, r->name)) BUG("pass %s broke the graph", r->name);
+    return changed;
+}
+
+#define GRAPH(pass) (begin(&r, #pass), again |= after_graph(&r, g, pass_##pass(g)))
+
+bool run_graph_passes(Graph *g, const Options *opt) {
+    Run r = {.opt = opt, .ctx = g->ctx};
+    bool again = false;
+    GRAPH(dce);
+    GRAPH(rdp);
+    if (opt->level == 0) return diag_errors(g->ctx) == 0;
+    GRAPH(fold);
+    GRAPH(cse);
+    for (int round = 0; round < 4; round++) {
+        again = false;
+        GRAPH(algebra);
+        GRAPH(patterns); /* before merge_contracts: attention wants its three products apart */
+        GRAPH(fold);
+        GRAPH(cse);
+        GRAPH(dce);
+        if (!again) break;
+    }
+    GRAPH(merge_contracts);
+    GRAPH(algebra);
+    GRAPH(fold);
+    GRAPH(cse);
+    GRAPH(dce);
+    return diag_errors(g->ctx) == 0;
+}
+
+/* ---- kernels ---- */
+static bool after_kernels(Run *r, Program *p, bool changed) {
+    Str text = str_new(p->ctx->perm);
+    bool dump = wants_dump(r->opt, r->name);
+    if (dump) program_print(&text, p);
+    finish(r, changed, dump ? str_c(&text) : NULL);
+    if (r->opt->verify_each && !program_verify(p, r->name))
+        BUG("pass %s broke the kernels", r->name);
+    return changed;
+}
+
+#define KERNELS(pass, ...) (begin(&r, #pass), after_kernels(&r, p, pass_##pass(p, ##__VA_ARGS__)))
+
+bool run_kernel_passes(Program *p, const Options *opt) {
+    Run r = {.opt = opt, .ctx = p->ctx};
+    if (opt->level > 0) {
+        KERNELS(concats); /* before fuse: producers then write their part themselves */
+        KERNELS(fuse);
+        /* after fuse: views are gone, what is left are the tensors that will be stored */
+        KERNELS(layout);
+    }
+    KERNELS(numerics, opt); /* before lower_math: sums of products are still visible as such */
+    KERNELS(lower_math);
+    if (opt->level > 0) {
+        KERNELS(order);
+        /* after layout and order: what dies where, and which elements lie where */
+        KERNELS(inplace);
+    }
+    KERNELS(schedule, opt);
+    return diag_errors(p->ctx) == 0;
+}

@@ -1,0 +1,265 @@
+/* The plan as host functions: bind (derived symbols, places of buffers) and run (launches, calls,
+ * control flow). */
+#include "passes/passes.h"
+
+typedef struct Lower {
+    Ctx *ctx;
+    Plan *plan;
+    Program *program;
+    Loops *loops;
+    const Machine *machine;
+    Map *known; /* kernel hash -> Known chain */
+    Expr *scratch;
+    int id;
+    int segment;
+} Lower;
+
+typedef struct Known { /* a compiled kernel function that others may share */
+    LFunc *func;
+    Kernel *kernel;
+    How *how;
+    struct Known *next;
+} Known;
+
+/* ---- one function per different kernel ---- */
+typedef struct SymList {
+    VEC(Sym *) at;
+    Ctx *ctx;
+} SymList;
+
+static void add_sym(void *user, const Expr *e) {
+    SymList *l = user;
+    if (e->kind == E_SYM) vec_push(l->ctx->perm, &l->at, e->sym);
+}
+
+static SymList kernel_syms(Ctx *ctx, const Kernel *k) {
+    SymList l = {.ctx = ctx};
+    for (int i = 0; i < k->stmts.n; i++) {
+        const Stmt *s = k->stmts.at[i];
+        for (int d = 0; d < s->n_dom; d++) expr_visit(s->dom[d]->extent, add_sym, &l);
+        for (int d = 0; d < s->n_red; d++) expr_visit(s->red[d]->extent, add_sym, &l);
+        if (s->value) expr_visit(s->value, add_sym, &l);
+        for (int d = 0; s->index && s->out && d < s->out->rank; d++)
+            expr_visit(s->index[d], add_sym, &l);
+    }
+    return l;
+}
+
+/* Equal hashes number symbols by first use; a shared function reads symbol slots, so they must be
+ * the very same. */
+static bool same_syms(Ctx *ctx, const Kernel *a, const Kernel *b) {
+    SymList x = kernel_syms(ctx, a), y = kernel_syms(ctx, b);
+    return x.at.n == y.at.n &&
+           (x.at.n == 0 || !memcmp(x.at.at, y.at.at, sizeof(Sym *) * (size_t)x.at.n));
+}
+
+static LFunc *function_of(Lower *lo, Kernel *k, How *how) {
+    uint64_t hash =
+        hash_mix(kernel_hash(lo->ctx, k), (uint64_t)(how->when ? how->when->id + 1 : 0));
+    Known *first = map_get_int(lo->known, hash);
+    for (Known *n = first; n; n = n->next)
+        if (same_syms(lo->ctx, n->kernel, k)) return n->func;
+    Known *n = NEW(lo->ctx->perm, Known);
+    *n = (Known){apply_schedule(lo->program, k, how), k, how, first};
+    /* of the same kernel as the general one */
+    if (how->when) n->func->name = arena_printf(lo->ctx->perm, "%s_few", k->name);
+    map_set_int(lo->known, hash, n);
+    vec_push(lo->ctx->perm, &lo->loops->kernels, n->func);
+    lo->scratch = expr_max(lo->ctx, lo->scratch, n->func->scratch);
+    return n->func;
+}
+
+/* ---- cost of one item of a kernel's parallel space ---- */
+static double body_cost(const LBody *b) {
+    double cost = 0;
+    for (int i = 0; i < b->at.n; i++) {
+        const LStmt *l = b->at.at[i];
+        int64_t lo = 0, hi = 64;
+        if (l->kind == L_FOR && expr_is_int(l->lo, &lo)) expr_is_int(l->hi, &hi);
+        double times = l->kind == L_FOR && l->bind != BIND_THREAD ? (double)MAX(hi - lo, 0) : 1;
+        double inside = MAX(body_cost(&l->body), body_cost(&l->other));
+        cost += l->kind == L_STORE ? 1 + expr_size(l->value) / 8.0 : times * inside;
+    }
+    return cost;
+}
+
+static void launch(Lower *lo, Kernel *k, How *how, LBody *body, int id) {
+    LStmt *l = lstmt_new(lo->ctx, L_LAUNCH);
+    Tensor **in, **out;
+    int n_in, n_out;
+    kernel_tensors(lo->ctx, k, &in, &n_in, &out, &n_out);
+    l->func = function_of(lo, k, how);
+    l->args = NEW_ARRAY(lo->ctx->perm, Tensor *, n_in + n_out);
+    for (int i = 0; i < n_in; i++) l->args[l->n_args++] = in[i];
+    for (int i = 0; i < n_out; i++) {
+        bool read = false;
+        for (int j = 0; j < n_in; j++) read |= in[j] == out[i];
+        if (!read) l->args[l->n_args++] = out[i];
+    }
+    l->hi = l->func->parallel;
+    l->lo = l->func->scratch;
+    l->iargs = NEW_ARRAY(lo->ctx->perm, Expr *, 1);
+    l->iargs[l->n_iargs++] = expr_int(lo->ctx, (int64_t)MIN(body_cost(&l->func->body), 1e12));
+    l->id = id;
+    lbody_add(lo->ctx, body, l);
+}
+
+static LBody *open_if(Lower *lo, LBody *body, Expr *cond, LBody **other) {
+    LStmt *l = lstmt_new(lo->ctx, L_IF);
+    l->cond = cond;
+    lbody_add(lo->ctx, body, l);
+    *other = &l->other;
+    return &l->body;
+}
+
+static void lower_kernel(Lower *lo, Kernel *k, LBody *body) {
+    int id = lo->id++;
+    for (int i = 0; i < k->hows.n; i++) {
+        How *how = k->hows.at[i];
+        if (strcmp(how->machine, lo->machine->name)) continue;
+        if (!how->when) {
+            launch(lo, k, how, body, id);
+            return;
+        }
+        LBody *other;
+        launch(lo, k, how, open_if(lo, body, how->when, &other), id);
+        body = other;
+    }
+    BUG("kernel %s has no schedule for %s", k->name, lo->machine->name);
+}
+
+/* ---- places ---- */
+static void place_segment(Lower *lo, int segment, LBody *body) {
+    VEC(Tensor *) t = {0};
+    VEC(Expr *) e = {0};
+    Arena *a = lo->ctx->perm;
+    for (int i = 0; i < lo->plan->buffers.n; i++) {
+        PlanBuffer *b = &lo->plan->buffers.at[i];
+        if (b->segment != segment) continue;
+        vec_push(a, &t, b->tensor);
+        vec_push(a, &e, b->bytes);
+        vec_push(a, &e, expr_int(lo->ctx, b->first));
+        vec_push(a, &e, expr_int(lo->ctx, b->last));
+    }
+    if (t.n == 0 && segment > 0) return;
+    LStmt *l = lstmt_new(lo->ctx, L_PLACE);
+    l->args = t.at, l->n_args = t.n;
+    l->iargs = e.at, l->n_iargs = e.n;
+    l->id = segment;
+    l->lo = expr_int(lo->ctx, 0);
+    lbody_add(lo->ctx, body, l);
+}
+
+static void bind_sym(Lower *lo, Sym *s, Expr *value, LBody *body) {
+    LStmt *l = lstmt_new(lo->ctx, L_BIND);
+    l->sym = s;
+    l->value = value;
+    lbody_add(lo->ctx, body, l);
+}
+
+/* ---- items ---- */
+static void lower_block(Lower *, Block *, LBody *);
+
+static void lower_call(Lower *lo, Item *it, LBody *body) {
+    LStmt *l = lstmt_new(lo->ctx, L_CALL);
+    l->name = it->call;
+    l->args = NEW_ARRAY(lo->ctx->perm, Tensor *, it->n_in + it->n_out + 1);
+    for (int i = 0; i < it->n_in; i++) l->args[l->n_args++] = it->in[i];
+    for (int i = 0; i < it->n_out; i++) l->args[l->n_args++] = it->out[i];
+    if (it->scratch) l->args[l->n_args++] = it->scratch;
+    l->iargs = it->args;
+    l->n_iargs = it->n_args;
+    l->id = lo->id++;
+    lbody_add(lo->ctx, body, l);
+}
+
+static void lower_bind(Lower *lo, Item *it, LBody *body) {
+    LStmt *l = lstmt_new(lo->ctx, L_BIND);
+    l->sym = it->sym;
+    l->tensor = it->in[0];
+    l->lo = expr_int(lo->ctx, it->index);
+    l->id = lo->id++;
+    lbody_add(lo->ctx, body, l);
+    place_segment(lo, it->sym->slot + 1, body);
+}
+
+static Expr *truth(Lower *lo, Tensor *t) {
+    Expr *zero = expr_int(lo->ctx, 0);
+    return expr_op2(lo->ctx, SOP_ne, expr_load(lo->ctx, t, &zero, 1),
+                    expr_const_int(lo->ctx, t->dtype, 0));
+}
+
+static void lower_loop(Lower *lo, Item *it, LBody *body) {
+    bind_sym(lo, it->sym, expr_int(lo->ctx, 0), body);
+    LStmt *l = lstmt_new(lo->ctx, L_WHILE);
+    l->cond = it->trip ? expr_op2(lo->ctx, SOP_lt, it->sym->self, it->trip)
+                       : expr_const_int(lo->ctx, DT_BOOL, 1);
+    if (it->n_in && it->in[0]) l->cond = expr_and(lo->ctx, l->cond, truth(lo, it->in[0]));
+    lbody_add(lo->ctx, body, l);
+    lower_block(lo, it->block[0], &l->body);
+    for (int i = 0; i < it->n_out; i++) {
+        LStmt *swap = lstmt_new(lo->ctx, L_SWAP);
+        swap->args = NEW_ARRAY(lo->ctx->perm, Tensor *, 2);
+        swap->args[0] = it->out[i], swap->args[1] = it->next[i];
+        swap->n_args = 2;
+        lbody_add(lo->ctx, &l->body, swap);
+    }
+    bind_sym(lo, it->sym, expr_addi(lo->ctx, it->sym->self, 1), &l->body);
+}
+
+static void lower_item(Lower *lo, Item *it, LBody *body) {
+    LBody *other;
+    switch (it->kind) {
+    case ITEM_KERNEL:
+        lower_kernel(lo, it->kernel, body);
+        return;
+    case ITEM_CALL:
+        lower_call(lo, it, body);
+        return;
+    case ITEM_BIND:
+        lower_bind(lo, it, body);
+        return;
+    case ITEM_LOOP:
+        lower_loop(lo, it, body);
+        return;
+    case ITEM_IF:
+        lower_block(lo, it->block[0], open_if(lo, body, truth(lo, it->in[0]), &other));
+        if (it->block[1]) lower_block(lo, it->block[1], other);
+        return;
+    }
+}
+
+static void lower_block(Lower *lo, Block *b, LBody *body) {
+    for (int i = 0; i < b->items.n; i++) lower_item(lo, b->items.at[i], body);
+}
+
+static void lower_to_bind(Lower *lo) {
+    LFunc *f = lo->loops->bind = lfunc_new(lo->ctx, LF_HOST, "bind");
+    for (int i = 0; i < lo->program->syms.n; i++) {
+        Sym *s = lo->program->syms.at[i];
+        if (s->kind == SYM_DERIVED) bind_sym(lo, s, s->def, &f->body);
+    }
+    if (lo->plan->arena < 0) place_segment(lo, 0, &f->body);
+}
+
+Loops *lower_to_loops(Plan *plan, const Options *opt, const Machine *machine) {
+    (void)opt;
+    Ctx *ctx = plan->ctx;
+    Lower lo = {ctx,
+                plan,
+                plan->program,
+                NEW(ctx->perm, Loops),
+                machine,
+                map_new(ctx->perm),
+                expr_int(ctx, 0),
+                0,
+                0};
+    lo.loops->ctx = ctx;
+    lo.loops->name = plan->program->name;
+    lo.loops->plan = plan;
+    lo.loops->run = lfunc_new(ctx, LF_HOST, "run");
+    lower_block(&lo, plan->program->body, &lo.loops->run->body);
+    lower_to_bind(&lo);
+    plan->scratch = expr_max(ctx, plan->scratch, lo.scratch);
+    return lo.loops;
+}

@@ -1,0 +1,132 @@
+/* Lifetimes, symbol slots and places of everything in the arena. */
+#include "passes/passes.h"
+#include "runtime/core/place.h"
+
+typedef struct Live {
+    int first, last;
+} Live;
+typedef struct Planner {
+    Plan *plan;
+    Ctx *ctx;
+    int step;
+    VEC(Live) loops;
+} Planner;
+
+/* ---- lifetimes ---- */
+static Tensor *storage_of(Tensor *t) {
+    while (t->alias) t = t->alias;
+    return t;
+}
+
+static void touch(Planner *pl, Tensor *t, int first, int last) {
+    t = storage_of(t);
+    if (t->space != SP_ARENA) return;
+    Live *l = t->aux;
+    if (!l) {
+        l = t->aux = NEW(pl->ctx->perm, Live);
+        *l = (Live){first, last};
+    }
+    l->first = MIN(l->first, first);
+    l->last = MAX(l->last, last);
+}
+
+static void touch_all(Planner *pl, Tensor *const *t, int n, int first, int last) {
+    for (int i = 0; i < n; i++)
+        if (t[i]) touch(pl, t[i], first, last);
+}
+
+static void touch_kernel(Planner *pl, Kernel *k) {
+    Tensor **in, **out;
+    int n_in, n_out;
+    kernel_tensors(pl->ctx, k, &in, &n_in, &out, &n_out);
+    touch_all(pl, in, n_in, pl->step, pl->step);
+    touch_all(pl, out, n_out, pl->step, pl->step);
+}
+
+/* What a loop's body reads from outside, and what it fills for those who come after it, lives
+ * through all iterations. */
+static void widen(Planner *pl) {
+    Program *p = pl->plan->program;
+    for (int k = 0; k < pl->loops.n; k++) {
+        Live loop = pl->loops.at[k];
+        for (int i = 0; i < p->tensors.n; i++) {
+            Live *l = p->tensors.at[i]->aux;
+            if (!l || l->last < loop.first || l->first > loop.last) continue;
+            if (l->first < loop.first) l->last = MAX(l->last, loop.last);
+            if (l->last > loop.last) l->first = MIN(l->first, loop.first);
+        }
+    }
+}
+
+static void walk(Planner *pl, Block *b) {
+    for (int i = 0; i < b->items.n; i++) {
+        Item *it = b->items.at[i];
+        int first = pl->step;
+        if (it->kind == ITEM_KERNEL) touch_kernel(pl, it->kernel);
+        touch_all(pl, it->in, it->n_in, first, first);
+        touch_all(pl, it->out, it->n_out, first, first);
+        if (it->scratch) touch(pl, it->scratch, first, first);
+        pl->step++;
+        for (int k = 0; k < 2; k++)
+            if (it->block[k]) walk(pl, it->block[k]);
+        if (it->kind != ITEM_IF && it->kind != ITEM_LOOP) continue;
+        int last = pl->step++;
+        touch_all(pl, it->out, it->n_out, first, last);
+        if (it->kind == ITEM_LOOP) {
+            touch_all(pl, it->in, it->n_in, first, last);
+            touch_all(pl, it->next, it->n_out, first, last);
+            vec_push(pl->ctx->perm, &pl->loops, ((Live){first, last})); /* inner ones first */
+        }
+    }
+}
+
+/* ---- buffers ---- */
+static void add_buffer(Plan *plan, Tensor *t) {
+    Live *l = t->aux;
+    if (!l || t->alias || t->state) return;
+    Expr *bytes = plan_buffer_bytes(plan->ctx, t);
+    PlanBuffer b = {t, bytes, l->first, l->last, plan_segment(bytes), -1};
+    vec_push(plan->ctx->perm, &plan->buffers, b);
+}
+
+static bool place_static(Plan *plan) {
+    int n = plan->buffers.n;
+    struct onnxcc_live *live = NEW_ARRAY(plan->ctx->perm, struct onnxcc_live, n + 1);
+    int64_t *offset = NEW_ARRAY(plan->ctx->perm, int64_t, n + 1),
+            *work = NEW_ARRAY(plan->ctx->perm, int64_t, 2 * n + 1);
+    for (int i = 0; i < n; i++) {
+        PlanBuffer *b = &plan->buffers.at[i];
+        if (!expr_is_int(b->bytes, &live[i].bytes)) return false;
+        live[i].first = b->first;
+        live[i].last = b->last;
+    }
+    plan->arena = onnxcc_place(live, n, 0, offset, work);
+    for (int i = 0; i < n; i++) plan->buffers.at[i].offset = offset[i];
+    for (int step = 0; step < plan->n_steps; step++) {
+        int64_t sum = 0;
+        for (int i = 0; i < n; i++)
+            if (live[i].first <= step && step <= live[i].last) sum += live[i].bytes;
+        plan->live_max = MAX(plan->live_max, sum);
+    }
+    return true;
+}
+
+Plan *make_plan(Program *p, const Options *opt) {
+    (void)opt;
+    Plan *plan = NEW(p->ctx->perm, Plan);
+    plan->ctx = p->ctx;
+    plan->program = p;
+    plan->arena = -1;
+    plan->scratch = expr_int(p->ctx, 0);
+    for (int i = 0; i < p->tensors.n; i++) p->tensors.at[i]->aux = NULL;
+    for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->slot = i;
+    for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->slot = i;
+    plan_slots(plan); /* of symbols; segments depend on them */
+    Planner pl = {.plan = plan, .ctx = p->ctx};
+    walk(&pl, p->body);
+    widen(&pl);
+    plan->n_steps = pl.step;
+    for (int i = 0; i < p->tensors.n; i++) add_buffer(plan, p->tensors.at[i]);
+    if (!place_static(plan)) plan_slots(plan);
+    return plan;
+}

@@ -1,0 +1,248 @@
+/* What compiled models and the runtime say to each other.
+ *
+ * The compiler writes, per entry, one constant `struct onnxcc_model` and the functions it points
+ * to; the runtime does the rest from this description. Both sides lay the structs out by C's
+ * natural rules for the target (the members are int32_t in pairs, int64_t and pointers: no hidden
+ * padding on 64-bit targets). C99; no include beyond the two below, so that the text can be pasted
+ * in front of generated C.
+ *
+ * Wrappers the compiler emits for an entry NAME (M is &model; everything else of the runtime is
+ * internal to the output):
+ *   int    NAME_open(ctx, config)               onnxcc_core_open(M, ctx, config, model.signature)
+ *   int    NAME_open_signed(ctx, config, sig)   onnxcc_core_open(M, ctx, config, sig)
+ *   size_t NAME_arena_bytes(dims, threads)      int64_t syms[n_syms];
+ *                                               onnxcc_core_arena_bytes(M, dims, threads, syms)
+ *   int    NAME_run(ctx, in, out, dims, arena, n)
+ *                                               onnxcc_core_run(M, ctx, in, out, dims, arena, n)
+ *   void   NAME_close(ctx)                      onnxcc_core_close(M, ctx)
+ *   int    NAME_explain(code, buf, n)           onnxcc_core_explain(M, code, buf, n)
+ * on hosted targets:
+ *   struct onnxcc_pool *NAME_pool_new(threads)  onnxcc_host_pool_new(threads)
+ *   void   NAME_pool_free(pool)                 onnxcc_host_pool_free(pool)
+ * in executables:
+ *   int    main(argc, argv)                     onnxcc_host_main(argc, argv, models, n_models) */
+#ifndef ONNXCC_RUNTIME_ABI_H
+#define ONNXCC_RUNTIME_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { ONNXCC_ABI = 1, ONNXCC_ALIGN = 64, ONNXCC_CTX_WORDS = 16 };
+
+/* ---- shared with the public headers (the same guard there) ---- */
+#ifndef ONNXCC_ABI_1
+#define ONNXCC_ABI_1
+/* Error codes: 0, or kind | axis << 6 | index << 11 (the index of an input, a dimension, ...). */
+enum onnxcc_error {
+    ONNXCC_OK,
+    ONNXCC_E_ABI,        /* descriptor, header or config of another version */
+    ONNXCC_E_SIGNATURE,  /* the caller was compiled with another model's header */
+    ONNXCC_E_CPU,        /* no version of the code fits this CPU */
+    ONNXCC_E_WEIGHTS,    /* index: 0 none given, 1 too short, 2 not a weights file, 3 of another
+                           model, 4 cannot be opened, 5 misaligned */
+    ONNXCC_E_ARENA,      /* arena too small; outputs->arena_needed holds the bytes */
+    ONNXCC_E_ALIGN,      /* arena not aligned to ONNXCC_ALIGN */
+    ONNXCC_E_DIM,        /* named dimension `index` is out of bounds */
+    ONNXCC_E_CONSTRAINT, /* constraint `index` does not hold */
+    ONNXCC_E_OVERFLOW,   /* the sizes overflow 64 bits (or the address space) */
+    ONNXCC_E_INPUT,      /* input `index` is NULL */
+    ONNXCC_E_OUTPUT,     /* output `index` is NULL */
+    ONNXCC_E_CAPACITY,   /* output `index` needs more room than its capacity; its shape is filled */
+    ONNXCC_E_FAULT,      /* site `index`: data of this run asked for something impossible */
+    ONNXCC_E_STOPPED,    /* the hook returned non-zero before kernel `index` */
+    ONNXCC_E_CONTEXT,    /* NULL or not opened */
+    ONNXCC_E_KINDS
+};
+#define ONNXCC_CODE(kind, index, axis) ((int)((kind) | (axis) << 6 | (int)(index) << 11))
+#define ONNXCC_KIND(code) ((code)&63)
+#define ONNXCC_AXIS(code) ((code) >> 6 & 31)
+#define ONNXCC_INDEX(code) ((code) >> 11)
+/* run(pool, job, arg, n): returns after job(arg, i) has returned for every i in 0..n-1. Jobs may
+ * run on any thread, in any order, also all on the caller (a busy pool does that). */
+struct onnxcc_pool {
+    int threads;
+    void (*run)(struct onnxcc_pool *, void (*job)(void *, int), void *arg, int n);
+};
+struct onnxcc_string {
+    const char *data;
+    size_t size;
+};
+#endif
+
+/* NAME_config of every model */
+struct onnxcc_config {
+    size_t size; /* sizeof the caller's struct; members beyond it count as zero */
+    const void *weights;
+    size_t weights_bytes;
+    const char *weights_path;
+    void *state;
+    struct onnxcc_pool *pool;
+    int (*hook)(void *user, int kernel, int end);
+    void *user;
+    uint64_t seed;
+};
+
+/* ---- one run ---- */
+struct onnxcc_model;
+struct onnxcc_frame {
+    const struct onnxcc_model *model;
+    int64_t *syms;         /* n_syms slots; the named dims first */
+    char *arena;           /* the plan's buffers: arena + offset; aligned to ONNXCC_ALIGN */
+    int64_t arena_bytes;   /* usable from `arena` on */
+    const char *weights;   /* payload, aligned to ONNXCC_ALIGN */
+    const void *const *in; /* one pointer per input */
+    void *const *out;      /* one per output; of unknown size: what the caller gave, or NULL */
+    void *state;
+    struct onnxcc_pool *pool; /* NULL: the caller alone */
+    char *scratch;            /* thread i has scratch + i * scratch_stride */
+    int64_t scratch_stride;
+    /* Called before (end 0) and after (end 1) each kernel; non-zero stops the run. */
+    int (*hook)(void *user, int kernel, int end);
+    void *user;
+    uint64_t seed;
+    int64_t arena_needed; /* set with ONNXCC_E_ARENA: bytes needed from `arena` on */
+    void *outputs;        /* the caller's NAME_outputs */
+    int32_t threads;      /* jobs a launch may make: limited by pool and scratch */
+    int32_t fault;        /* sticky: the first error code; generated code writes it only if 0 */
+};
+
+struct onnxcc_kargs {
+    void *const *bufs; /* the kernel's buffers, in its own order (inputs cast away from const) */
+    const int64_t *syms;
+    struct onnxcc_frame *frame;
+};
+/* Computes items [lo, hi) of the kernel's parallel iteration space, linearised row-major. `scratch`
+ * is this thread's. */
+typedef void (*onnxcc_kernel_fn)(const struct onnxcc_kargs *, int64_t lo, int64_t hi,
+                                 char *scratch);
+
+/* ---- the description of an entry ---- */
+/* onnxcc_tensor.flags
+ * UNKNOWN: an output whose size is known only after the run; in NAME_outputs it is
+ *          {T *data; size_t capacity; int64_t shape[R];}
+ * RANGE:   an integer input whose values lie in lo..hi (hi_slot >= 0: hi is syms[hi_slot] - 1) */
+enum { ONNXCC_T_UNKNOWN = 1, ONNXCC_T_RANGE = 2 };
+struct onnxcc_axis {
+    int64_t size;     /* >= 0: fixed; -1: look into the slot */
+    int64_t slot;     /* valid after bind (unknown sizes: after run); < n_dims: exactly that dim */
+    const char *text; /* for people: "64", "N", "2*N+1", "?" */
+};
+struct onnxcc_tensor {
+    const char *name; /* as in the model, UTF-8 */
+    int32_t dtype;    /* ONNX's TensorProto.DataType */
+    int32_t rank;
+    int32_t kind; /* 0 tensor; others later (sequence, optional) */
+    int32_t flags;
+    const struct onnxcc_axis *axes;
+    int64_t lo, hi;  /* value range, with ONNXCC_T_RANGE */
+    int64_t hi_slot; /* -1: none */
+};
+/* Bounds are inclusive; hi INT64_MAX: unbounded. */
+struct onnxcc_dim {
+    const char *name;
+    int64_t lo, hi;
+};
+/* "k7_conv_add_max", "Conv_12 Add_13 Relu_14" */
+struct onnxcc_kernel {
+    const char *name, *origin;
+};
+/* What can go wrong with data: "\"Gather_3\" (Gather)", "an index is outside of axis 0" */
+struct onnxcc_site {
+    const char *node, *text;
+};
+
+/* One version of the code. `needs`: what the CPU must have, as LLVM feature names separated by
+ * commas ("avx2,fma,bmi2", LLVM's "+avx2,-xop" too), levels ("x86-64-v3") and names of CPUs that
+ * core/cpu.c lists ("znver4", "sapphirerapids"); empty or NULL: nothing. The first version that fits
+ * is taken: best first. */
+struct onnxcc_version {
+    const char *cpu, *needs;
+    int (*run)(struct onnxcc_frame *); /* 0 or an error code; may also leave one in frame->fault */
+};
+struct onnxcc_host;
+struct onnxcc_model {
+    int32_t abi, flags;
+    int32_t n_inputs, n_outputs;
+    int32_t n_dims, n_syms; /* n_syms >= n_dims; >= 1 + the two slots below */
+    int32_t n_kernels, n_sites;
+    int32_t n_versions, n_constraints;
+    int32_t slot_arena;   /* after bind: bytes of the plan's buffers, one slot */
+    int32_t slot_scratch; /* after bind: scratch bytes of one thread */
+    uint64_t signature;
+    int64_t weights_bytes; /* payload; 0: no weights */
+    uint64_t weights_hash;
+    const char *name;   /* NAME */
+    const char *target; /* triple, for --info */
+    const struct onnxcc_tensor *inputs, *outputs;
+    const struct onnxcc_dim *dims;
+    const struct onnxcc_kernel *kernels;
+    const struct onnxcc_site *sites;
+    /* Sentences: "input \"mask\" axis 1 must equal input \"ids\" axis 1". */
+    const char *const *constraints;
+    const struct onnxcc_version *versions;
+    /* From syms[0..n_dims) (within their bounds) computes all other slots. Returns 0,
+     * ONNXCC_CODE(ONNXCC_E_CONSTRAINT, k, 0), or ONNXCC_E_OVERFLOW. */
+    int (*bind)(int64_t *syms);
+    const void *weights;            /* embedded payload, or NULL: file or extern */
+    const char *weights_file;       /* base name of the weights file, or NULL */
+    const struct onnxcc_host *host; /* &onnxcc_host on hosted targets, else NULL */
+};
+enum { ONNXCC_M_GROWS = 1 }; /* flags: a run may need more arena than bind says (value symbols) */
+
+/* What the caller's arena holds, in this order, each part rounded up to ONNXCC_ALIGN:
+ * head (symbol slots, one output pointer each), threads * scratch, the plan's buffers. */
+#define ONNXCC_ROUND(n) (((int64_t)(n) + ONNXCC_ALIGN - 1) / ONNXCC_ALIGN * ONNXCC_ALIGN)
+#define ONNXCC_HEAD_BYTES(n_syms, n_outputs) ONNXCC_ROUND(8 * ((int64_t)(n_syms) + (n_outputs)))
+
+/* A weights file, and weights that the caller passes: this header (64 bytes, little endian), then
+ * the payload. */
+struct onnxcc_weights_header {
+    char magic[8]; /* "ONNXCCW1" */
+    uint64_t bytes, hash;
+    uint64_t reserved[5];
+};
+
+/* ---- what generated run functions may call (runtime/core) ---- */
+/* Runs a kernel over [0, total), split over the pool. `item_ops`: about how many scalar operations
+ * an item costs (0: not known), so that small work stays on one thread. total <= 0: nothing but the
+ * hook. Does nothing once a hook has stopped the run. */
+void onnxcc_launch(struct onnxcc_frame *, int kernel, onnxcc_kernel_fn, void *const *bufs,
+                   int64_t total, int64_t item_ops, int64_t scratch_bytes_per_thread);
+/* The plan needs `bytes` from frame->arena on. 0, or an error code to return. */
+int onnxcc_arena_fit(struct onnxcc_frame *, int64_t bytes);
+/* Where output k of unknown size (its slots are set) shall be written: the caller's memory where it
+ * gave any (too small: E_CAPACITY becomes the fault and `place` is returned), else `place`, in the
+ * arena; the caller receives the address. */
+void *onnxcc_out_place(struct onnxcc_frame *, int k, void *place);
+void onnxcc_fault(struct onnxcc_frame *, int code); /* keeps the first */
+
+/* Runtime operators: 0 or an error code. bufs and args are listed at each definition
+ * (core/calls_*.c). */
+int onnxcc_call_nonzero_count(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_nonzero_fill(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_topk(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_sort(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+
+/* ---- what the wrappers call ---- */
+int onnxcc_core_open(const struct onnxcc_model *, void *ctx, const struct onnxcc_config *,
+                     uint64_t signature);
+size_t onnxcc_core_arena_bytes(const struct onnxcc_model *, const int64_t *dims, int threads,
+                               int64_t *syms);
+int onnxcc_core_run(const struct onnxcc_model *, const void *ctx, const void *inputs, void *outputs,
+                    const int64_t *dims, void *arena, size_t arena_bytes);
+void onnxcc_core_close(const struct onnxcc_model *, void *ctx);
+int onnxcc_core_explain(const struct onnxcc_model *, int code, char *buf, size_t n);
+
+/* ---- runtime/host ---- */
+/* What core may ask of a hosted target; any member may be NULL. */
+struct onnxcc_host {
+    /* Maps a weights file: `path`, or where that is NULL `file` beside the program. */
+    const void *(*map)(const char *path, const char *file, size_t *bytes);
+    void (*unmap)(const void *, size_t bytes);
+};
+extern const struct onnxcc_host onnxcc_host;
+struct onnxcc_pool *onnxcc_host_pool_new(int threads);
+void onnxcc_host_pool_free(struct onnxcc_pool *);
+int onnxcc_host_main(int argc, char **argv, const struct onnxcc_model *const *models, int n_models);
+
+#endif

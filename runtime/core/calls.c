@@ -1,0 +1,31 @@
+/* What the runtime operators share: the widths of element types. */
+#include "core.h"
+
+int core_dtype_bytes(int dtype) {
+    switch (dtype) {
+    case 2:
+    case 3:
+    case 9:
+    case 17:
+    case 18:
+    case 19:
+    case 20:
+    case 24: /* u8 i8 bool, float8 kinds */
+        return 1;
+    case 4:
+    case 5:
+    case 10:
+    case 16: /* u16 i16 f16 bf16 */
+        return 2;
+    case 1:
+    case 6:
+    case 12: /* f32 i32 u32 */
+        return 4;
+    case 7:
+    case 11:
+    case 13: /* i64 f64 u64 */
+        return 8;
+    default:
+        return 0;
+    }
+}

@@ -1,0 +1,68 @@
+/* --bench: one run, then at least 20 runs and half a second, or as many as --runs says. */
+#include "host.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { LEAST_RUNS = 20 };
+static const double LEAST_MS = 500;
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double timed_run(struct host_session *s) {
+    double start = host_ms();
+    session_run(s);
+    return host_ms() - start;
+}
+
+struct samples {
+    double *ms, first, median, least, total;
+    int n;
+};
+
+static struct samples measure(struct host_session *s) {
+    int cap = s->args->runs ? s->args->runs : 1024;
+    struct samples r = {.ms = host_alloc((size_t)cap * sizeof(double)), .first = timed_run(s)};
+    while (s->args->runs ? r.n < s->args->runs : r.n < LEAST_RUNS || r.total < LEAST_MS) {
+        if (r.n == cap && !(r.ms = realloc(r.ms, (size_t)(cap *= 2) * sizeof(double))))
+            host_refuse("out of memory");
+        r.total += r.ms[r.n++] = timed_run(s);
+    }
+    qsort(r.ms, (size_t)r.n, sizeof(double), ascending);
+    r.median = r.n % 2 ? r.ms[r.n / 2] : (r.ms[r.n / 2 - 1] + r.ms[r.n / 2]) / 2;
+    r.least = r.ms[0];
+    free(r.ms);
+    r.ms = NULL;
+    return r;
+}
+
+void host_bench(struct host_session *s) {
+    struct samples r = measure(s);
+    const struct onnxcc_model *m = s->model;
+    int64_t rss = host_peak_rss();
+    if (!s->args->json) {
+        printf("%s: %d runs, %d thread%s: median %.4g ms, least %.4g ms, first %.4g ms\n",
+               host_quote(m->name), r.n, s->threads, s->threads > 1 ? "s" : "", r.median, r.least,
+               r.first);
+        printf("memory: arena %.3f MB, weights %.3f MB, peak of the process %.3f MB\n",
+               (double)s->arena_bytes / 1e6, (double)m->weights_bytes / 1e6, (double)rss / 1e6);
+        return;
+    }
+    printf("{\"name\": ");
+    host_json(stdout, m->name);
+    printf(", \"threads\": %d, \"runs\": %d, \"ms_first\": %.6f, \"ms_median\": %.6f, \"ms_min\": "
+           "%.6f, "
+           "\"arena_bytes\": %" PRId64 ", \"weights_bytes\": %" PRId64
+           ", \"peak_rss_bytes\": %" PRId64,
+           s->threads, r.n, r.first, r.median, r.least, s->arena_bytes, m->weights_bytes, rss);
+    printf(", \"made_up\": [");
+    for (int k = 0, n = 0; k < m->n_inputs; k++) {
+        if (s->source[k]) continue;
+        printf("%s", n++ ? ", " : "");
+        host_json(stdout, m->inputs[k].name);
+    }
+    printf("]}\n");
+}

@@ -1,0 +1,23 @@
+# The C printer: operations against the reference, kernels of loops texts against the interpreter.
+add_executable(c_ops_test ${CMAKE_CURRENT_LIST_DIR}/c/ops_test.c)
+target_link_libraries(c_ops_test PRIVATE onnxcc_lib)
+add_test(NAME c_ops COMMAND c_ops_test)
+
+set(loops_texts ${CMAKE_CURRENT_LIST_DIR}/loops/kernels.ir ${CMAKE_CURRENT_LIST_DIR}/c/kernels.ir)
+set(c_only ${CMAKE_CURRENT_LIST_DIR}/c/strings.ir)
+foreach(kind c cuda)
+    add_executable(${kind}_kernels_test ${CMAKE_CURRENT_LIST_DIR}/${kind}/kernels_test.c)
+    target_link_libraries(${kind}_kernels_test PRIVATE onnxcc_lib ${CMAKE_DL_LIBS})
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/tests/${kind})
+    add_test(NAME ${kind}_kernels
+        COMMAND ${kind}_kernels_test ${CMAKE_BINARY_DIR}/tests/${kind} ${loops_texts} ${${kind}_only})
+endforeach()
+
+# The emulation header by itself.
+find_program(CXX_FOR_EMU NAMES g++ clang++ clang++-19)
+if(CXX_FOR_EMU)
+    add_test(NAME cuda_emu_header COMMAND sh -c "\
+'${CXX_FOR_EMU}' -std=gnu++17 -O1 -Wall -Werror -include '${CMAKE_SOURCE_DIR}/runtime/emu/cuda_emu.h' -x c++ \
+'${CMAKE_CURRENT_LIST_DIR}/cuda/emu_test.cu' -o '${CMAKE_BINARY_DIR}/tests/cuda/emu_test' && \
+'${CMAKE_BINARY_DIR}/tests/cuda/emu_test'")
+endif()

@@ -1,0 +1,84 @@
+/* Prints the kernels of loops texts as CUDA C, compiles them through the emulation header, runs
+ * them with threads in random orders, and compares every bit with the interpreter. Where a CUDA
+ * toolkit is installed NVRTC compiles the same text.
+ *
+ *     kernels_test DIR FILE.ir...     lines "# run ..." as in tests/c/runs.h */
+#include "codegen/cuda/cuda.h"
+#include "ir/lex.h"
+#include "ir/scalar_eval.h"
+#include "runtime/abi.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/c/runs.h"
+
+static void print(Ctx *ctx, const Loops *l, CudaText *t) {
+    cuda_text_begin(ctx, t);
+    for (int i = 0; i < l->kernels.n; i++) {
+        const LFunc *f = l->kernels.at[i];
+        CudaNames names = {arena_printf(ctx->perm, "k_%s", f->name),
+                           arena_printf(ctx->perm, "launch_%s", f->name), NULL};
+        cuda_text_kernel(ctx, t, f, names);
+        str_fmt(&t->launchers,
+                "extern \"C\" __attribute__((visibility(\"default\"))) onnxcc_kernel_fn const p_%s "
+                "= %s;\n",
+                f->name, names.launcher);
+    }
+    str_add(&t->launchers, "#endif\n");
+}
+
+static void *compile(Ctx *ctx, const CudaText *t, const char *dir, int number) {
+    char so[300], command[900];
+    const char *object;
+    if (!cuda_emu_compile(ctx, t, false, dir, &object)) exit(1);
+    snprintf(so, sizeof so, "%s/cuda%d.so", dir, number);
+    snprintf(command, sizeof command, "cc -shared -Wl,-z,defs -o %s %s -lm", so, object);
+    if (system(command)) exit(1);
+    void *lib = dlopen(so, RTLD_NOW);
+    if (!lib) printf("%s\n", dlerror()), exit(1);
+    return lib;
+}
+
+static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t) {
+    CudaBinary b;
+    const char *why;
+    if (!nvrtc_present(ctx, &why)) {
+        printf("not compiled for a GPU: %s\n", why);
+        return;
+    }
+    if (!nvrtc_compile(ctx, str_c(&t->device), "sm_80", &b)) exit(1);
+    if (b.uses.n != l->kernels.n) printf("FAIL: ptxas told of %d kernels\n", b.uses.n), failures++;
+    for (int i = 0; i < b.uses.n; i++)
+        if (!b.uses.at[i].registers)
+            printf("FAIL: %s has no registers\n", b.uses.at[i].kernel), failures++;
+}
+
+static void run_file(Ctx *ctx, const char *path, const char *dir, int number) {
+    char *text = read_file(path);
+    CudaText t;
+    Loops *l = loops_parse(ctx, lex_open(ctx, path, text, strlen(text)));
+    if (!l || !loops_verify(l, "as parsed")) exit(1);
+    print(ctx, l, &t);
+    compile_for_gpu(ctx, l, &t);
+    void *lib = compile(ctx, &t, dir, number);
+    char *at = text, *line;
+    while ((line = strsep(&at, "\n"))) {
+        Run r;
+        if (strncmp(line, "# run ", 6) || strstr(line, "_in_place")) continue; /* no aliases */
+        parse_run(ctx, l, line + 6, &r);
+        onnxcc_kernel_fn *code = dlsym(lib, arena_printf(ctx->perm, "p_%s", r.f->name));
+        for (int seed = 0; seed < 3; seed++) run_one(ctx, &r, *code);
+    }
+}
+
+int main(int argc, char **argv) {
+    Ctx *ctx = ctx_new();
+    setenv("ONNXCC_EMU_SEED", "17", 0);
+    for (int i = 2; i < argc; i++) run_file(ctx, argv[i], argv[1], i);
+    printf("%d runs, %d failures\n", runs, failures);
+    return failures || !runs;
+}

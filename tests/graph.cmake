@@ -1,0 +1,17 @@
+# tests/graph/*.ir: text, messages and passes of the graph level, run by check.c.
+add_executable(check ${CMAKE_SOURCE_DIR}/tests/check.c)
+target_link_libraries(check PRIVATE onnxcc_flags)
+file(GLOB graph_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/graph/*.ir)
+foreach(test IN LISTS graph_tests)
+    cmake_path(GET test STEM stem)
+    if(TARGET onnxcc-opt)
+        add_test(NAME graph_${stem} COMMAND check $<TARGET_FILE:onnxcc-opt> ${test})
+    endif()
+endforeach()
+# ... and the graphs of tests of passes compute the same before and after.
+add_executable(same_results ${CMAKE_SOURCE_DIR}/tests/graph/same_results.c)
+target_link_libraries(same_results PRIVATE onnxcc_lib)
+foreach(test IN LISTS graph_tests)
+    cmake_path(GET test STEM stem)
+    add_test(NAME graph_results_${stem} COMMAND same_results ${test})
+endforeach()

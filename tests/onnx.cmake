@@ -1,0 +1,10 @@
+# ONNX's own test data through importer, graph passes and interpreter; where the Python package with the data is there.
+add_executable(interp_check tests/onnx/interp_check.c)
+target_link_libraries(interp_check PRIVATE onnxcc_lib)
+file(GLOB onnx_data LIST_DIRECTORIES true ${CMAKE_BINARY_DIR}/venv/lib/python3*/site-packages/onnx/backend/test/data)
+if(onnx_data)
+    foreach(level O0 O2)
+        add_test(NAME onnx_interp_${level} COMMAND interp_check -${level} -q --bake --least 1540
+            ${onnx_data}/node ${onnx_data}/simple ${onnx_data}/pytorch-converted ${onnx_data}/pytorch-operator)
+    endforeach()
+endif()

@@ -1,0 +1,251 @@
+/* The importer against ONNX's own test data, on the reference interpreter: no code is generated.
+ *
+ *   interp_check [-O0|-O2] [-v] [-q] [--bake] [--least N] DIR...
+ *
+ * --bake makes small integer inputs constants: shapes, axes and the like, which models have as
+ initializers.
+
+ * Each DIR holds model.onnx and folders test_data_set_*, or such folders; the outputs are compared
+ as the ONNX backend tests do (rtol
+ * 1e-3, atol 1e-7). One line per model: PASS, FAIL or REFUSED (the compiler said why); the last
+ line counts. The exit
+ * code is 1 where anything failed, or fewer than N passed; refusals are listed but do not count.
+ -q: failures only. */
+#include "frontend/frontend.h"
+#include "frontend/model.h"
+#include "frontend/wire.h"
+#include "passes/passes.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PASSED, FAILED, REFUSED, N_RESULTS };
+static const char *const result_names[] = {"PASS", "FAIL", "REFUSED"};
+
+static int level = 2;
+static bool verbose, bake, brief;
+static int counts[N_RESULTS];
+
+/* ---- TensorProto files ---- */
+
+static size_t put_varint(uint8_t *to, uint64_t v) {
+    size_t n = 0;
+    for (; v >= 0x80; v >>= 7) to[n++] = (uint8_t)(v | 0x80);
+    to[n++] = (uint8_t)v;
+    return n;
+}
+
+/* Wraps the tensor into a model (field 7: graph, 5: initializer), so that the compiler's reader
+ * serves here, too. */
+static Model *open_tensor(Ctx *ctx, const char *path) {
+    MappedFile f;
+    if (!map_file(ctx, NULL, ctx->perm, path, &f)) return NULL;
+    uint8_t *bytes = arena_alloc(ctx->perm, f.size + 32), inner[16];
+    size_t n_inner = 1, n = 0;
+    inner[0] = 5 << 3 | 2;
+    n_inner += put_varint(inner + 1, f.size);
+    bytes[n++] = 7 << 3 | 2;
+    n += put_varint(bytes + n, n_inner + f.size);
+    memcpy(bytes + n, inner, n_inner);
+    n += n_inner;
+    memcpy(bytes + n, f.data, f.size);
+    Model *m = model_from_memory(ctx, bytes, n + f.size);
+    return m && m->proto->graph->n_initializer == 1 ? m : NULL;
+}
+
+static bool read_tensor(Ctx *ctx, const char *path, Const **data, Type *type) {
+    Model *m = open_tensor(ctx, path);
+    return m && tensor_read(m, NULL, m->proto->graph->initializer[0], data, type);
+}
+
+/* ---- baking ---- */
+
+static bool is_small_list(const Type *t, int64_t elements) {
+    return t->rank <= 1 && elements <= 16;
+}
+
+/* Makes input k of the model an initializer with the test's data. References into the test's file
+ * are moved. */
+static void bake_input(Ctx *ctx, Model *m, const char *path, int k) {
+    Model *t = open_tensor(ctx, path);
+    Onnx__GraphProto *g = m->proto->graph;
+    Const *c;
+    Type type;
+    if (!t || !tensor_read(t, NULL, t->proto->graph->initializer[0], &c, &type)) return;
+    if (!is_small_list(&type, c->elements)) return;
+    Onnx__TensorProto *tensor = t->proto->graph->initializer[0], **list;
+    if (tensor->has_raw_data) {
+        RawRef ref;
+        memcpy(&ref, tensor->raw_data.data, sizeof ref);
+        ref.offset += (uint64_t)(uintptr_t)t->file.data - (uint64_t)(uintptr_t)m->file.data;
+        memcpy(tensor->raw_data.data, &ref, sizeof ref);
+    }
+    tensor->name = g->input[k]->name;
+    list = NEW_ARRAY(ctx->perm, Onnx__TensorProto *, g->n_initializer + 1);
+    for (size_t i = 0; i < g->n_initializer; i++) list[i] = g->initializer[i];
+    list[g->n_initializer++] = tensor;
+    g->initializer = list;
+}
+
+static void bake_inputs(Ctx *ctx, Model *m, const char *dir) {
+    for (int k = 0; k < (int)m->proto->graph->n_input; k++) {
+        char *path = arena_printf(ctx->perm, "%s/test_data_set_0/input_%d.pb", dir, k);
+        if (access(path, R_OK) == 0) bake_input(ctx, m, path, k);
+    }
+}
+
+/* ---- comparison ---- */
+
+static bool same_element(DType t, const void *a, const void *b, double *x, double *y) {
+    Const ca = {.dtype = t, .elements = 1, .data = a}, cb = {.dtype = t, .elements = 1, .data = b};
+    *x = const_get(&ca, 0);
+    *y = const_get(&cb, 0);
+    if (!dtype_is_float(t)) return !memcmp(a, b, dtype_bytes(t));
+    if (isnan(*x) || isnan(*y)) return isnan(*x) && isnan(*y);
+    return *x == *y || fabs(*x - *y) <= 1e-7 + 1e-3 * fabs(*y);
+}
+
+static bool compare(const char *dir, int k, const Buffer *got, const Const *want,
+                    const Type *type) {
+    const Tensor *t = got->tensor;
+    int64_t bad = 0, first = -1;
+    double x, y, gx = 0, gy = 0;
+    bool shape = t->rank == type->rank && t->dtype == type->dtype;
+    for (int i = 0; shape && i < t->rank; i++) shape = expr_is(type->dims[i], got->dims[i]);
+    if (!shape) {
+        printf("%s: output %d has another type or shape\n", dir, k);
+        return false;
+    }
+    size_t unit = dtype_bytes(want->dtype);
+    for (int64_t i = 0; i < want->elements; i++) {
+        const char *a = (const char *)got->data + (size_t)i * unit,
+                   *b = (const char *)want->data + (size_t)i * unit;
+        if (same_element(want->dtype, a, b, &x, &y)) continue;
+        if (!bad++) first = i, gx = x, gy = y;
+    }
+    if (bad)
+        printf("%s: output %d: %lld of %lld elements differ, the first is %lld: %g, expected %g\n",
+               dir, k, (long long)bad, (long long)want->elements, (long long)first, gx, gy);
+    return !bad;
+}
+
+/* ---- one model ---- */
+
+static bool exists(const char *path) {
+    return access(path, R_OK) == 0;
+}
+
+/* The position of a program's input among the model's, whose others were baked. */
+static int position(const Model *m, const Tensor *t) {
+    for (int i = 0; i < (int)m->proto->graph->n_input; i++)
+        if (!strcmp(m->proto->graph->input[i]->name, t->name)) return i;
+    return -1;
+}
+
+static int run_set(Ctx *ctx, const Model *m, Program *p, const char *dir, const char *set) {
+    Buffer *in = NEW_ARRAY(ctx->perm, Buffer, p->inputs.n + 1),
+           *out = NEW_ARRAY(ctx->perm, Buffer, p->outputs.n + 1);
+    Const *c;
+    Type type;
+    for (int i = 0; i < p->inputs.n; i++) {
+        int at = position(m, p->inputs.at[i]);
+        if (!read_tensor(ctx, arena_printf(ctx->perm, "%s/%s/input_%d.pb", dir, set, at), &c,
+                         &type))
+            return REFUSED;
+        in[i] = (Buffer){.tensor = p->inputs.at[i], .data = (void *)(uintptr_t)const_bytes(ctx, c)};
+        for (int d = 0; d < type.rank; d++) expr_is_int(type.dims[d], &in[i].dims[d]);
+    }
+    for (int i = 0; i < p->outputs.n; i++) out[i].tensor = p->outputs.at[i];
+    if (!program_interp(p, in, out, NULL, 0, ctx->perm)) return FAILED;
+    bool ok = true;
+    for (int i = 0; i < p->outputs.n; i++) {
+        char *path = arena_printf(ctx->perm, "%s/%s/output_%d.pb", dir, set, i);
+        if (!exists(path)) continue;
+        if (!read_tensor(ctx, path, &c, &type)) return REFUSED;
+        ok = compare(dir, i, &out[i], c, &type) && ok;
+    }
+    return ok ? PASSED : FAILED;
+}
+
+static int run_model(const char *dir) {
+    Ctx *ctx = ctx_new();
+    Options options = {.level = level, .verify_each = true};
+    if (brief) ctx->log = NULL;
+    char *path = arena_printf(ctx->perm, "%s/model.onnx", dir);
+    ctx->file = path;
+    Model *m = model_open(ctx, path);
+    if (m && bake) bake_inputs(ctx, m, dir);
+    Graph *g = m ? model_import(m, NULL) : NULL;
+    if (!g) return REFUSED;
+    if (!run_graph_passes(g, &options)) return FAILED;
+    if (verbose) {
+        Str s = str_new(ctx->perm);
+        graph_print(&s, g);
+        puts(str_c(&s));
+    }
+    Program *p = lower_graph(g, &options);
+    if (!p) return REFUSED;
+    int result = PASSED;
+    for (int k = 0; k < 100; k++) {
+        char *set = arena_printf(ctx->perm, "test_data_set_%d", k);
+        if (!exists(arena_printf(ctx->perm, "%s/%s", dir, set))) break;
+        int one = run_set(ctx, m, p, dir, set);
+        if (one != PASSED) result = one;
+    }
+    return result;
+}
+
+/* In a child, so that a crash is one model's failure. */
+static int run_guarded(const char *dir) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        int result = run_model(dir);
+        fflush(NULL);
+        _exit(result);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) < N_RESULTS ? WEXITSTATUS(status) : FAILED;
+}
+
+static int hides(const struct dirent *e) {
+    return e->d_name[0] != '.';
+}
+
+static void run_dir(const char *dir) {
+    char path[4096];
+    struct dirent **list;
+    snprintf(path, sizeof path, "%s/model.onnx", dir);
+    if (exists(path)) {
+        int result = run_guarded(dir);
+        counts[result]++;
+        if (!brief || result == FAILED) printf("%s %s\n", result_names[result], dir);
+        return;
+    }
+    int n = scandir(dir, &list, hides, alphasort);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, list[i]->d_name);
+        if (list[i]->d_type == DT_DIR) run_dir(path);
+        free(list[i]);
+    }
+    if (n >= 0) free(list);
+}
+
+int main(int argc, char **argv) {
+    int least = 0;
+    for (int i = 1; i < argc; i++) {
+        if (!strncmp(argv[i], "-O", 2)) level = atoi(argv[i] + 2);
+        else if (!strcmp(argv[i], "-v")) verbose = true;
+        else if (!strcmp(argv[i], "-q")) brief = true;
+        else if (!strcmp(argv[i], "--bake")) bake = true;
+        else if (!strcmp(argv[i], "--least") && i + 1 < argc) least = atoi(argv[++i]);
+        else run_dir(argv[i]);
+    }
+    printf("%d passed, %d failed, %d refused\n", counts[PASSED], counts[FAILED], counts[REFUSED]);
+    return counts[FAILED] != 0 || counts[PASSED] < least;
+}

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Make the small models of tests/run, and what ONNX Runtime answers to them.
+
+    python3 tests/run/make_models.py
+
+Written beside this file, all of it committed:
+
+    models/NAME.onnx
+    models/NAME/test_data_set_*/    inputs and outputs, as in the ONNX backend tests
+
+Needs numpy, onnx and onnxruntime (tests/requirements.txt). Seeded: the same files every time.
+"""
+
+import pathlib
+import shutil
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = pathlib.Path(__file__).parent / "models"
+F32, F64, F16, I64, I32, U8, BOOL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.INT64,
+                                     TensorProto.INT32, TensorProto.UINT8, TensorProto.BOOL)
+random = np.random.default_rng(7)
+
+
+def node(kind, inputs, outputs, **attributes):
+    return helper.make_node(kind, inputs.split(), outputs.split(), name=f"{kind}_of_{outputs.split()[0]}", **attributes)
+
+
+def floats(*shape):
+    return random.standard_normal(shape).astype(np.float32)
+
+
+def model(name, inputs, outputs, nodes, constants, *data):
+    """One model, checked, and one data set per dict of inputs."""
+    value = lambda v: helper.make_tensor_value_info(*v)
+    graph = helper.make_graph(nodes, name, [value(v) for v in inputs], [value(v) for v in outputs],
+                              [numpy_helper.from_array(np.asarray(c), k) for k, c in constants.items()])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9, producer_name="onnxcc")
+    onnx.checker.check_model(proto, full_check=True)
+    onnx.save(proto, HERE / f"{name}.onnx")
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for k, feed in enumerate(data):
+        folder = HERE / name / f"test_data_set_{k}"
+        folder.mkdir(parents=True)
+        for kind, names, values in (("input", inputs, list(feed.values())), ("output", outputs, session.run(None, feed))):
+            for i, v in enumerate(values):
+                text = numpy_helper.from_array(np.asarray(v), names[i][0]).SerializeToString()
+                (folder / f"{kind}_{i}.pb").write_bytes(text)
+
+
+def main():
+    shutil.rmtree(HERE, ignore_errors=True)
+    HERE.mkdir()
+
+    # Two inputs that share a dimension, products, a row operation.
+    model("pair", [("a", F32, ["N", "K"]), ("b", F32, ["K", "M"])], [("y", F32, ["N", "M"]), ("s", F32, ["N", 1])],
+          [node("MatMul", "a b", "p"), node("Relu", "p", "r"), node("Softmax", "r", "y", axis=-1),
+           node("ReduceSum", "r axis", "s", keepdims=1)],
+          {"axis": np.array([1])}, {"a": floats(1, 1), "b": floats(1, 1)}, {"a": floats(5, 7), "b": floats(7, 17)})
+
+    # Convolution, pooling, reduction over images of any size.
+    model("conv", [("image", F32, ["N", 3, "H", "W"])], [("y", F32, ["N", 5])],
+          [node("Conv", "image w c", "h", kernel_shape=[3, 3], pads=[1, 1, 1, 1]), node("Relu", "h", "r"),
+           node("MaxPool", "r", "q", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+           node("Conv", "q v", "g", kernel_shape=[1, 1]), node("GlobalAveragePool", "g", "m"), node("Flatten", "m", "y")],
+          {"w": floats(4, 3, 3, 3), "c": floats(4), "v": floats(5, 4, 1, 1)},
+          {"image": floats(1, 3, 2, 2)}, {"image": floats(2, 3, 9, 6)})
+
+    # The same constant in two models, with other work around it.
+    shared = floats(96, 96)
+    model("left", [("x", F32, ["N", 96])], [("y", F32, ["N", 96])],
+          [node("MatMul", "x shared", "p"), node("Tanh", "p", "y")], {"shared": shared}, {"x": floats(3, 96)})
+    model("right", [("x", F32, ["N", 96])], [("y", F32, ["N", 96])],
+          [node("MatMul", "x shared", "p"), node("Add", "p own", "y")], {"shared": shared, "own": floats(96)},
+          {"x": floats(2, 96)})
+
+    # Outputs whose size only the data decides.
+    some = floats(4, 6)
+    some[some < 0.3] = 0
+    model("nonzero", [("x", F32, ["N", "M"])], [("where", I64, [2, "K"]), ("what", F32, ["K"])],
+          [node("NonZero", "x", "where"), node("Transpose", "where", "t", perm=[1, 0]), node("GatherND", "x t", "what")],
+          {}, {"x": some}, {"x": np.zeros((2, 3), np.float32)}, {"x": floats(3, 1)})
+
+    # Indices that may be wrong.
+    model("pick", [("ids", I64, ["N"]), ("shift", F32, [4])], [("y", F32, ["N", 4])],
+          [node("Gather", "table ids", "rows", axis=0), node("Add", "rows shift", "y")],
+          {"table": floats(10, 4)}, {"ids": np.array([0, 9, -10, 3]), "shift": floats(4)})
+
+    # One of each type that files know.
+    model("types", [("f64", F64, ["N"]), ("f16", F16, ["N"]), ("i64", I64, ["N"]), ("i32", I32, ["N"]), ("u8", U8, ["N"]),
+                    ("flag", BOOL, ["N"])],
+          [("f64_2", F64, ["N"]), ("f16_2", F16, ["N"]), ("i64_2", I64, ["N"]), ("i32_2", I32, ["N"]), ("u8_2", U8, ["N"]),
+           ("flag_2", BOOL, ["N"])],
+          [node("Add", "f64 f64", "f64_2"), node("Neg", "f16", "f16_2"), node("Mul", "i64 i64", "i64_2"),
+           node("Where", "flag i32 zero", "i32_2"), node("Max", "u8 limit", "u8_2"), node("Not", "flag", "flag_2")],
+          {"zero": np.int32(-1), "limit": np.uint8(100)},
+          {"f64": np.array([1e-300, -2.5, np.nan]), "f16": np.array([1, -0.5, np.inf], np.float16),
+           "i64": np.array([3, -(2**31), 7]), "i32": np.array([5, -6, 2**31 - 1], np.int32),
+           "u8": np.array([0, 255, 101], np.uint8), "flag": np.array([True, False, True])})
+
+
+main()
