@@ -1,11 +1,18 @@
-# A short run of the loader's fuzzer, seeded by the malformed models; a long one is tests/fuzz/build.sh and patience.
-find_program(CLANG_FUZZ NAMES clang-19)
-if(CLANG_FUZZ AND TARGET errors)
-    file(GLOB fuzz_sources CONFIGURE_DEPENDS ir/*.c ir/*.h ir/*.def frontend/*.c frontend/*.h frontend/ops/*.c tests/fuzz/*)
+# A short run of the loader's fuzzer, seeded by the malformed models; a long one is tests/fuzz/build.sh
+# and patience. Needs clang's sanitizer runtimes (libclang-rt-19-dev), which the compiler does not.
+execute_process(COMMAND ${CLANG} -print-resource-dir
+    OUTPUT_VARIABLE clang_resources OUTPUT_STRIP_TRAILING_WHITESPACE)
+file(GLOB fuzzer_runtime ${clang_resources}/lib/*/libclang_rt.fuzzer*.a)
+if(NOT fuzzer_runtime)
+    message(STATUS "tests: no load_fuzz, clang's libFuzzer is not installed (libclang-rt-19-dev)")
+elseif(TARGET errors)
+    file(GLOB fuzz_sources CONFIGURE_DEPENDS ir/*.c ir/*.h ir/*.def frontend/*.c frontend/*.h
+        frontend/ops/*.c tests/fuzz/*)
     set(load_fuzz ${CMAKE_BINARY_DIR}/load_fuzz)
     add_custom_command(OUTPUT ${load_fuzz}
         COMMAND ${CMAKE_SOURCE_DIR}/tests/fuzz/build.sh ${CMAKE_SOURCE_DIR} ${GENERATED} ${load_fuzz}
         DEPENDS ${fuzz_sources} onnxcc_lib VERBATIM)
     add_custom_target(load_fuzz_program ALL DEPENDS ${load_fuzz})
-    add_test(NAME load_fuzz COMMAND ${CMAKE_SOURCE_DIR}/tests/fuzz/short.sh $<TARGET_FILE:errors> ${load_fuzz} ${CMAKE_BINARY_DIR}/fuzz)
+    add_test(NAME load_fuzz COMMAND ${CMAKE_SOURCE_DIR}/tests/fuzz/short.sh
+        $<TARGET_FILE:errors> ${load_fuzz} ${CMAKE_BINARY_DIR}/fuzz)
 endif()
