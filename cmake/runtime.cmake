@@ -1,7 +1,8 @@
 # The runtime, compiled to LLVM bitcode for every target and carried inside onnxcc_lib.
 #
 # Each target gives one file per part, named TRIPLE/core.bc and TRIPLE/host.bc in the table of
-# codegen/embedded.h. The texts that portable C and CUDA need (runtime/*.h, core/, emu/) are carried
+# codegen/embedded.h, for outputs that hide all but NAME_*. Hosted targets have the same as objects,
+# TRIPLE/core.o and TRIPLE/host.o: executables hide nothing, and link those. The texts that portable C and CUDA need (runtime/*.h, core/, emu/) are carried
 # under their paths. To add a target, add a line at the end.
 
 file(GLOB core_sources CONFIGURE_DEPENDS runtime/core/*.c)
@@ -36,8 +37,21 @@ function(onnxcc_bitcode triple part)
     endforeach()
     add_custom_command(OUTPUT ${dir}/${part}.bc COMMAND ${LLVM_LINK} -o ${dir}/${part}.bc ${modules}
         DEPENDS ${modules} VERBATIM)
-    set(embedded ${embedded} ${triple}/${part}.bc=${dir}/${part}.bc PARENT_SCOPE)
-    set(embedded_paths ${embedded_paths} ${dir}/${part}.bc PARENT_SCOPE)
+    list(APPEND embedded ${triple}/${part}.bc=${dir}/${part}.bc)
+    list(APPEND embedded_paths ${dir}/${part}.bc)
+    set(embedded ${embedded} PARENT_SCOPE)
+    set(embedded_paths ${embedded_paths} PARENT_SCOPE)
+endfunction()
+
+# The same part as an object.
+function(onnxcc_runtime_object triple part)
+    set(file ${CMAKE_BINARY_DIR}/runtime/${triple}/${part})
+    add_custom_command(OUTPUT ${file}.o
+        COMMAND ${CLANG} --target=${triple} -O2 -fPIC -ffunction-sections -fdata-sections
+            -Wno-override-module -c ${file}.bc -o ${file}.o
+        DEPENDS ${file}.bc VERBATIM)
+    set(embedded ${embedded} ${triple}/${part}.o=${file}.o PARENT_SCOPE)
+    set(embedded_paths ${embedded_paths} ${file}.o PARENT_SCOPE)
 endfunction()
 
 # `hosted` where the C library's headers of that architecture are installed: natively or as a cross
@@ -59,6 +73,8 @@ foreach(target x86_64:x86_64-pc-linux-gnu aarch64:aarch64-linux-gnu)
     onnxcc_has_libc(${architecture} hosted)
     if(hosted)
         onnxcc_bitcode(${triple} host -fPIC)
+        onnxcc_runtime_object(${triple} core)
+        onnxcc_runtime_object(${triple} host)
     endif()
 endforeach()
 onnxcc_bitcode(thumbv7em-none-unknown-eabihf core)

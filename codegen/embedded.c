@@ -16,12 +16,11 @@ static bool alike(const char *a, const char *b) {
     return !strstr(a, "linux") == !strstr(b, "linux");
 }
 
-const EmbeddedFile *embedded_runtime(const char *triple, const char *part) {
+const EmbeddedFile *embedded_runtime(const char *triple, const char *file) {
     for (int exact = 1; exact >= 0; exact--)
         for (const EmbeddedFile *f = embedded_files; f->name; f++) {
             const char *slash = strchr(f->name, '/');
-            size_t n = strlen(part);
-            if (!slash || strncmp(slash + 1, part, n) || strcmp(slash + 1 + n, ".bc")) continue;
+            if (!slash || strcmp(slash + 1, file)) continue;
             size_t len = (size_t)(slash - f->name);
             bool same = strlen(triple) == len && !strncmp(f->name, triple, len);
             if (exact ? same : alike(f->name, triple)) return f;

@@ -49,16 +49,19 @@ static const char *weights_section(const Emit *e) {
     return weights_are_large(&e->weights, e->o->triple) ? ".lrodata" : NULL;
 }
 
-/* ---- executables take the runtime as objects, where this onnxcc carries them ---- */
-static const EmbeddedFile *runtime_object(const Emit *e, const char *part) {
-    return embedded_find(arena_printf(e->ctx->perm, "%s/%s.o", e->o->triple, part));
+/* ---- executables take the runtime as objects: there is nothing to hide and to compile ---- */
+static const char *const runtime_objects[] = {"core.o", "host.o"};
+
+static bool has_runtime_objects(const Emit *e) {
+    for (int i = 0; i < LEN(runtime_objects); i++)
+        if (!embedded_runtime(e->o->triple, runtime_objects[i])) return false;
+    return true;
 }
 
 static bool add_runtime_objects(Emit *e) {
-    static const char *const parts[] = {"core", "host"};
-    for (int i = 0; e->llvm.runtime_outside && i < LEN(parts); i++) {
-        const EmbeddedFile *f = runtime_object(e, parts[i]);
-        const char *path = in_dir(e, arena_printf(e->ctx->perm, "%s.o", parts[i]));
+    for (int i = 0; e->llvm.runtime_outside && i < LEN(runtime_objects); i++) {
+        const EmbeddedFile *f = embedded_runtime(e->o->triple, runtime_objects[i]);
+        const char *path = in_dir(e, runtime_objects[i]);
         if (!link_write_file(e->ctx, path, f->data, f->size)) return false;
         vec_push(e->ctx->perm, &e->objects, path);
     }
@@ -76,8 +79,8 @@ static bool begin(Emit *e) {
                         .weights = &e->weights,
                         .hosted = !e->o->bare_metal,
                         .with_main = e->o->kind == EMIT_EXE};
-    e->llvm.runtime_outside = e->o->kind == EMIT_EXE && e->llvm.hosted &&
-                              runtime_object(e, "core") && runtime_object(e, "host");
+    e->llvm.runtime_outside =
+        e->o->kind == EMIT_EXE && e->llvm.hosted && has_runtime_objects(e);
     if (embeds(e))
         e->llvm.weights_symbol = arena_printf(e->ctx->perm, "%s_weights", e->entries[0].name);
     if (is(e->o->weights, "file")) e->llvm.weights_file = slash ? slash + 1 : path;

@@ -6,12 +6,12 @@
 
 #include "codegen/embedded.h"
 
-static bool add_part(Gen *g, const char *part) {
-    const EmbeddedFile *f = embedded_runtime(g->triple, part);
+static bool add_part(Gen *g, const char *file) {
+    const EmbeddedFile *f = embedded_runtime(g->triple, file);
     LLVMModuleRef m;
     if (!f)
         return diag_error(g->ctx, NULL, "no runtime (%s) for target %s is built into this onnxcc",
-                          part, g->triple);
+                          file, g->triple);
     LLVMMemoryBufferRef buffer =
         LLVMCreateMemoryBufferWithMemoryRange((const char *)f->data, f->size, f->name, false);
     if (LLVMParseBitcodeInContext2(g->c, buffer, &m))
@@ -42,7 +42,7 @@ static void internalize(LLVMValueRef v, const char *const *prefixes, int n) {
 }
 
 bool link_runtime(Gen *g, const char *const *prefixes, int n, bool hosted) {
-    if (!add_part(g, "core") || (hosted && !add_part(g, "host"))) return false;
+    if (!add_part(g, "core.bc") || (hosted && !add_part(g, "host.bc"))) return false;
     for (LLVMValueRef f = LLVMGetFirstFunction(g->m); f; f = LLVMGetNextFunction(f))
         internalize(f, prefixes, n);
     for (LLVMValueRef v = LLVMGetFirstGlobal(g->m); v; v = LLVMGetNextGlobal(v))
