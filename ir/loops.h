@@ -34,7 +34,9 @@ typedef enum LKind {
     /* host: symbol sym = element `lo` of tensor, or = value where tensor is NULL; checked
      * against sym->lo..hi */
     L_BIND,
-    L_WHILE, /* host: body repeats while cond (an expression over symbols) holds */
+    /* host: body repeats with sym = 0, 1, ... while sym < hi (NULL: no limit) and cond (NULL: true)
+     * hold. The limit is a field of its own, since inside the body sym < hi is known */
+    L_LOOP,
     L_SWAP,  /* host: args[0] and args[1] change places (loop-carried tensors) */
     L_PLACE /* host: onnxcc_place for the buffers args[] from `lo` bytes up; iargs: bytes, first
                step, last step of each in turn; the offsets go into the symbol slots args[i]->slot,

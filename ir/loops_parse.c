@@ -65,7 +65,19 @@ static bool parse_if(LParse *p, LStmt *l) {
     if (!lex_expect(x, '(') || !parse_expr(p, DT_BOOL, &l->cond) || !lex_expect(x, ')'))
         return false;
     if (!parse_body(p, &l->body)) return false;
-    return l->kind == L_WHILE || !lex_accept_word(x, "else") || parse_body(p, &l->other);
+    return !lex_accept_word(x, "else") || parse_body(p, &l->other);
+}
+
+static bool parse_loop(LParse *p, LStmt *l) {
+    Lexer *x = p->k.lex;
+    const char *name;
+    if (!lex_ident(x, &name)) return false;
+    if (!(l->sym = find_sym(p, name))) return lex_error(x, "no symbol has the name %s", name);
+    if (lex_accept(x, '<') && !parse_expr(p, DT_INDEX, &l->hi)) return false;
+    if (lex_accept_word(x, "while") &&
+        (!lex_expect(x, '(') || !parse_expr(p, DT_BOOL, &l->cond) || !lex_expect(x, ')')))
+        return false;
+    return parse_body(p, &l->body);
 }
 
 static bool parse_buffer(LParse *p, LStmt *l) {
@@ -174,7 +186,7 @@ static bool parse_stmt(LParse *p, LBody *body) {
         {"for", L_FOR, parse_for},          {"if", L_IF, parse_if},
         {"buffer", L_BUFFER, parse_buffer}, {"launch", L_LAUNCH, parse_launch},
         {"call", L_CALL, parse_call},       {"bind", L_BIND, parse_bind},
-        {"while", L_WHILE, parse_if},       {"swap", L_SWAP, parse_swap},
+        {"loop", L_LOOP, parse_loop},       {"swap", L_SWAP, parse_swap},
         {"barrier", L_BARRIER, NULL},       {"place", L_PLACE, parse_place},
     };
     for (int i = 0; i < LEN(forms); i++) {

@@ -56,12 +56,20 @@ static void print_for(LPrint *p, const LStmt *l) {
 }
 
 static void print_if(LPrint *p, const LStmt *l) {
-    word_expr(p->s, l->kind == L_WHILE ? "while (" : "if (", l->cond);
+    word_expr(p->s, "if (", l->cond);
     str_add(p->s, ") {\n");
     print_body(p, &l->body);
     if (!l->other.at.n) return;
     str_add(p->s, " else {\n");
     print_body(p, &l->other);
+}
+
+static void print_loop(LPrint *p, const LStmt *l) {
+    str_fmt(p->s, "loop %s", l->sym->name);
+    if (l->hi) word_expr(p->s, " < ", l->hi);
+    if (l->cond) word_expr(p->s, " while (", l->cond);
+    str_add(p->s, l->cond ? ") {\n" : " {\n");
+    print_body(p, &l->body);
 }
 
 static void print_tensors(Str *s, Tensor *const *at, int n) {
@@ -112,8 +120,10 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
         print_for(p, l);
         break;
     case L_IF:
-    case L_WHILE:
         print_if(p, l);
+        break;
+    case L_LOOP:
+        print_loop(p, l);
         break;
     case L_STORE:
         print_value(s, l->tensor->name);

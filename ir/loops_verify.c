@@ -175,6 +175,14 @@ static void check_swap(Verify *v, const LStmt *l) {
     if (l->n_args != 2) complain(v, "swap takes two tensors");
 }
 
+static void check_body(Verify *, const LBody *);
+
+static void check_loop(Verify *v, const LStmt *l) {
+    if (l->hi) check_expr(v, l->hi, DT_INDEX, "the limit");
+    if (l->cond) check_expr(v, l->cond, DT_BOOL, "the condition");
+    check_body(v, &l->body);
+}
+
 static void check_stmt(Verify *v, const LStmt *l) {
     v->stmt = l;
     bool host = l->kind >= L_LAUNCH, kernel = l->kind == L_FOR || l->kind == L_BUFFER ||
@@ -186,10 +194,12 @@ static void check_stmt(Verify *v, const LStmt *l) {
         check_for(v, l);
         break;
     case L_IF:
-    case L_WHILE:
         check_expr(v, l->cond, DT_BOOL, "the condition");
         check_body(v, &l->body);
         check_body(v, &l->other);
+        break;
+    case L_LOOP:
+        check_loop(v, l);
         break;
     case L_STORE:
         check_store(v, l);

@@ -239,7 +239,11 @@ static void branch(Host *h, const LStmt *l) {
 
 /* A run that was stopped or failed leaves its loops. */
 static void repeat(Host *h, const LStmt *l) {
-    c_line(&h->p, "while ((%s) && !f->fault) {", plain(h, l->cond));
+    int slot = l->sym->slot;
+    const char *limit = l->hi ? text(h, "syms[%d] < %s", slot, value(h, l->hi)) : "",
+               *cond = l->cond ? text(h, "(%s) && ", plain(h, l->cond)) : "";
+    c_line(&h->p, "for (syms[%d] = 0; %s%s%s!f->fault; syms[%d]++) { /* %s */", slot, cond, limit,
+           l->hi ? " && " : "", slot, c_comment_of(h->p.arena, l->sym->name));
     inside(h, &l->body);
     c_line(&h->p, "}");
 }
@@ -276,7 +280,7 @@ static void steps_text(Host *h, const LBody *body) {
         case L_IF:
             branch(h, l);
             break;
-        case L_WHILE:
+        case L_LOOP:
             repeat(h, l);
             break;
         case L_SWAP:

@@ -168,24 +168,35 @@ static void branch(Host *h, const LStmt *l) {
     emit_branch(&h->F, cond, inside_then, l->other.at.n ? inside_else : NULL, &in);
 }
 
-/* A run that was stopped or failed leaves its loops: their conditions come from kernels that no
- * longer run. */
+/* May another round begin? A run that was stopped or failed leaves its loops: their conditions come
+ * from kernels that no longer run. */
+static V goes_on(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    V none = LLVMConstNull(g->i32), cond = l->cond ? host_value(h, l->cond).v : NULL,
+      limit = l->hi ? host_index(h, l->hi) : NULL,
+      fine = LLVMBuildICmp(g->b, LLVMIntEQ, host_field(h, FRAME_FAULT, g->i32), none, "");
+    if (cond) fine = LLVMBuildAnd(g->b, fine, cond, "");
+    if (!limit) return fine;
+    V round = LLVMBuildLoad2(g->b, g->i64, host_slot(h, l->sym->slot), "");
+    return LLVMBuildAnd(g->b, fine, LLVMBuildICmp(g->b, LLVMIntSLT, round, limit, ""), "");
+}
+
 static void repeat(Host *h, const LStmt *l) {
     Gen *g = h->g;
     Fn *F = &h->F;
-    LLVMBasicBlockRef before = F->block, head = fn_block(F, "while"), body = fn_block(F, "body"),
+    host_store_slot(h, l->sym->slot, const_i64(g, 0));
+    LLVMBasicBlockRef before = F->block, head = fn_block(F, "loop"), body = fn_block(F, "body"),
                       after = fn_block(F, "after");
     at_top(h);
     LLVMBuildBr(g->b, head);
     F->block = head;
     fn_open(F, before);
-    V cond = host_value(h, l->cond).v;
-    V fine = LLVMBuildICmp(g->b, LLVMIntEQ, host_field(h, FRAME_FAULT, g->i32),
-                           LLVMConstNull(g->i32), "");
-    LLVMBuildCondBr(g->b, LLVMBuildAnd(g->b, cond, fine, ""), body, after);
+    LLVMBuildCondBr(g->b, goes_on(h, l), body, after);
     F->block = body;
     host_body(h, &l->body);
     at_top(h);
+    V slot = host_slot(h, l->sym->slot), round = LLVMBuildLoad2(g->b, g->i64, slot, "");
+    host_store_slot(h, l->sym->slot, LLVMBuildAdd(g->b, round, const_i64(g, 1), ""));
     LLVMBuildBr(g->b, head);
     fn_close(F);
     F->block = after;
@@ -224,7 +235,7 @@ void host_body(Host *h, const LBody *body) {
         case L_IF:
             branch(h, l);
             break;
-        case L_WHILE:
+        case L_LOOP:
             repeat(h, l);
             break;
         case L_SWAP:

@@ -190,11 +190,10 @@ static Expr *truth(Lower *lo, Tensor *t) {
 }
 
 static void lower_loop(Lower *lo, Item *it, LBody *body) {
-    bind_sym(lo, it->sym, expr_int(lo->ctx, 0), body);
-    LStmt *l = lstmt_new(lo->ctx, L_WHILE);
-    l->cond = it->trip ? expr_op2(lo->ctx, SOP_lt, it->sym->self, it->trip)
-                       : expr_const_int(lo->ctx, DT_BOOL, 1);
-    if (it->n_in && it->in[0]) l->cond = expr_and(lo->ctx, l->cond, truth(lo, it->in[0]));
+    LStmt *l = lstmt_new(lo->ctx, L_LOOP);
+    l->sym = it->sym;
+    l->hi = it->trip;
+    if (it->n_in && it->in[0]) l->cond = truth(lo, it->in[0]);
     lbody_add(lo->ctx, body, l);
     lower_block(lo, it->block[0], &l->body);
     for (int i = 0; i < it->n_out; i++) {
@@ -204,7 +203,6 @@ static void lower_loop(Lower *lo, Item *it, LBody *body) {
         swap->n_args = 2;
         lbody_add(lo->ctx, &l->body, swap);
     }
-    bind_sym(lo, it->sym, expr_addi(lo->ctx, it->sym->self, 1), &l->body);
 }
 
 static void lower_item(Lower *lo, Item *it, LBody *body) {
