@@ -65,6 +65,7 @@ Expr *lower_math_expr(Ctx *, Expr *);                 /* exp, tanh, erf ... to p
 bool pass_concats(Program *);
 bool pass_fuse(Program *);
 bool pass_layout(Program *);
+bool pass_turn(Program *);
 bool pass_numerics(Program *, const Options *);
 bool pass_schedule(Program *, const Options *);
 LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to explicit loops */

@@ -85,6 +85,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
         KERNELS(fuse);
         /* after fuse: views are gone, what is left are the tensors that will be stored */
         KERNELS(layout);
+        KERNELS(turn);
     }
     KERNELS(numerics, opt); /* before lower_math: sums of products are still visible as such */
     KERNELS(lower_math);

@@ -4,7 +4,8 @@
  *
  *   inline    a map is substituted into the loads of its consumers: always where it only moves data
  *             (SmartMem's elimination by index comprehension), else where the table of mapping
- *             types allows it and no work is repeated
+ *             types allows it and no work is repeated; not a view that would take the last vector
+ *             lane from a reduction (a shuffle before a depthwise convolution)
  *   epilogue  a map that reads each element of a result once joins the kernel that makes it, also
  *             through a bijective view (the store then goes to where the element belongs)
  * Requires: one kernel per graph node. Keeps: the order of items; tensors written by several
@@ -126,6 +127,18 @@ static bool worth_inlining(Fuse *f, const Stmt *s, const Kernel *k) {
     return loads == 1 || cost * (loads - 1) <= 8;
 }
 
+/* Would a reduction of the kernel lose its last variable for lanes to the view? */
+static bool takes_lanes(Fuse *f, const Stmt *view, const Kernel *k) {
+    for (int i = 0; i < k->stmts.n; i++) {
+        Stmt after = *k->stmts.at[i];
+        if (after.kind != ST_REDUCE || !expr_uses_tensor(after.value, view->out)) continue;
+        if (!stmt_has_lanes(f->ctx, &after)) continue;
+        after.value = expr_replace_loads(f->ctx, after.value, view->out, view);
+        if (!stmt_has_lanes(f->ctx, &after)) return true;
+    }
+    return false;
+}
+
 static bool inline_into(Fuse *f, Stmt *s, Item *it) {
     bool any = false;
     Kernel *k = it->kernel;
@@ -171,7 +184,7 @@ static bool inline_map(Fuse *f, Item *def, bool view) {
     for (int i = 0; i < f->block->items.n; i++) {
         Item *it = f->block->items.at[i];
         if (it->kind != ITEM_KERNEL || it == def || !reads(it, s->out)) continue;
-        if (!view && !worth_inlining(f, s, it->kernel)) continue;
+        if (view ? takes_lanes(f, s, it->kernel) : !worth_inlining(f, s, it->kernel)) continue;
         if (!inline_into(f, s, it)) continue;
         join_origins(f, it->kernel, def->kernel);
         changed = true;
@@ -223,11 +236,23 @@ static bool can_join(Fuse *f, Item *maker, Item *it, Tensor *t, Stmt **d) {
     if (t->space != SP_ARENA || use_of(f, t)->n_readers != 1 || use_of(f, t)->n_writers != 1)
         return false;
     *d = definition(maker->kernel, t);
-    if (!*d || !is_identity(*d) || (*d)->out2 || ((*d)->kind != ST_MAP && (*d)->kind != ST_REDUCE))
+    if (!*d || (*d)->out2 || !((*d)->kind == ST_MAP || ((*d)->kind == ST_REDUCE && is_identity(*d))))
         return false;
     bool here = false;
     for (int i = 0; i < f->block->items.n; i++) here |= f->block->items.at[i] == maker;
     return here;
+}
+
+/* c's variables in terms of d's, where c reads t at `index` and d stores it; false: not one to one. */
+static bool solve_access(Fuse *f, const Stmt *c, Expr *const *index, const Stmt *d, const Tensor *t,
+                         Expr **solved) {
+    if (is_identity(d)) return invert_access(f->ctx, c, index, d, solved);
+    Stmt place = {.n_dom = t->rank, .dom = NEW_ARRAY(f->ctx->perm, Var *, t->rank + 1)};
+    for (int i = 0; i < t->rank; i++) place.dom[i] = var_new(f->ctx, "p", t->dims[i]);
+    if (!invert_access(f->ctx, c, index, &place, solved)) return false;
+    Subst stored = {place.dom, d->index, t->rank};
+    for (int i = 0; i < c->n_dom; i++) solved[i] = expr_subst(f->ctx, solved[i], &stored);
+    return true;
 }
 
 /* The map's statement in terms of d's variables. */
@@ -244,12 +269,28 @@ static Stmt *rebase(Fuse *f, const Stmt *c, const Stmt *d, Expr **solved) {
     return s;
 }
 
+typedef struct Element {
+    const Tensor *of;
+    Expr *value;
+} Element;
+
+static Expr *element(void *user, Expr *e) {
+    const Element *r = user;
+    return e->kind == E_LOAD && e->tensor == r->of ? r->value : e;
+}
+
+/* Every load of t, all of one element, by its value. */
+static Expr *replace_element(Ctx *ctx, Expr *e, const Tensor *t, Expr *value) {
+    Element r = {t, value};
+    return expr_rewrite(ctx, e, element, &r);
+}
+
 static void join(Fuse *f, Item *maker, Item *it, Tensor *t, Stmt *d, Stmt *map) {
     Kernel *k = maker->kernel;
     count(f, maker, -1);
     count(f, it, -1);
     if (d->kind == ST_MAP) {
-        map->value = expr_replace_loads(f->ctx, map->value, t, d);
+        map->value = replace_element(f->ctx, map->value, t, d->value);
         for (int i = 0; i < k->stmts.n; i++)
             if (k->stmts.at[i] == d) k->stmts.at[i] = map;
     } else {
@@ -278,8 +319,7 @@ static bool try_epilogue(Fuse *f, Item *it) {
         SameLoad same = {t, NULL, false};
         if (!t || !can_join(f, use_of(f, t)->writer, it, t, &d)) continue;
         expr_visit(c->value, same_load, &same);
-        if (!same.load || same.differ || !invert_access(f->ctx, c, same.load->arg, d, solved))
-            continue;
+        if (!same.load || same.differ || !solve_access(f, c, same.load->arg, d, t, solved)) continue;
         join(f, use_of(f, t)->writer, it, t, d, rebase(f, c, d, solved));
         return true;
     }

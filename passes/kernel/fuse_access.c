@@ -1,5 +1,6 @@
 /* Substituting definitions into loads, and turning an access map round. */
 #include "passes/kernel/fuse.h"
+#include "passes/kernel/schedule.h"
 
 Expr *stmt_inline(Ctx *ctx, const Stmt *d, Expr *const *index) {
     Subst s = {d->dom, (Expr **)index, d->n_dom};
@@ -72,36 +73,74 @@ static int solve_split(Solve *s, Expr *const *index, int i) {
     return 0;
 }
 
-/* index[i] puts several variables of c together, in row-major order: they are the digits of d's
- * variable. */
+/* The variable of vars whose coefficient in *rest is `stride`, which leaves *rest; -1: none. */
+static int next_digit(Ctx *ctx, Var *const *vars, int n, Expr *stride, Expr **rest) {
+    for (int v = 0; v < n; v++) {
+        Expr *coef, *other;
+        if (!expr_uses_var(*rest, vars[v])) continue;
+        if (!expr_linear_in(ctx, *rest, vars[v], &coef, &other) || coef != stride) continue;
+        *rest = other;
+        return v;
+    }
+    return -1;
+}
+
+/* e puts variables of vars together, in row-major order: they are the digits of `by`, and
+ * digit[v] tells which; NULL for a variable that e lacks. */
+static bool merged_digits(Ctx *ctx, Expr *e, Var *const *vars, int n, Var *by, Expr **digit) {
+    Expr *stride = expr_int(ctx, 1), *rest = e;
+    for (int v = 0; v < n; v++) digit[v] = NULL;
+    while (!expr_prove_eq(ctx, stride, by->extent)) {
+        int v = next_digit(ctx, vars, n, stride, &rest);
+        if (v < 0) return false;
+        digit[v] = expr_floordiv(ctx, by->self, stride);
+        stride = expr_mul(ctx, stride, vars[v]->extent);
+        if (!expr_prove_eq(ctx, stride, by->extent))
+            digit[v] = expr_mod(ctx, digit[v], vars[v]->extent);
+    }
+    return expr_is(rest, 0);
+}
+
 static bool solve_merge(Solve *s, Expr *e, Var *by) {
-    Expr *stride = expr_int(s->ctx, 1), *rest = e;
-    int order[MAX_RANK], n = 0;
-    while (n < s->c->n_dom && !expr_prove_eq(s->ctx, stride, by->extent)) {
-        int found = -1;
-        for (int v = 0; v < s->c->n_dom && found < 0; v++) {
-            Expr *coef, *other;
-            if (!expr_uses_var(rest, s->c->dom[v]) ||
-                !expr_linear_in(s->ctx, rest, s->c->dom[v], &coef, &other))
-                continue;
-            if (coef != stride) continue;
-            found = v;
-            rest = other;
-        }
-        if (found < 0) return false;
-        order[n++] = found;
-        stride = expr_mul(s->ctx, stride, s->c->dom[found]->extent);
-    }
-    if (!expr_is(rest, 0) || !expr_prove_eq(s->ctx, stride, by->extent)) return false;
-    Expr *inner = expr_int(s->ctx, 1);
-    for (int k = 0; k < n; k++) {
-        Var *v = s->c->dom[order[k]];
-        Expr *digit = expr_floordiv(s->ctx, by->self, inner);
-        if (k + 1 < n) digit = expr_mod(s->ctx, digit, v->extent);
-        if (!set(s, order[k], digit)) return false;
-        inner = expr_mul(s->ctx, inner, v->extent);
-    }
+    Expr *digit[MAX_RANK];
+    if (!merged_digits(s->ctx, e, s->c->dom, s->c->n_dom, by, digit)) return false;
+    for (int v = 0; v < s->c->n_dom; v++)
+        if (digit[v] && !set(s, v, digit[v])) return false;
     return true;
+}
+
+/* ---- shuffles: one variable whose digits change places ---- */
+typedef struct Cut {
+    const Var *v;
+    int64_t at; /* v / at or v % at occurs; 0: neither */
+} Cut;
+
+static void find_cut(void *user, const Expr *e) {
+    Cut *c = user;
+    int64_t at;
+    if (e->kind != E_OP || (e->op != SOP_floordiv && e->op != SOP_mod) || e->type != DT_INDEX) return;
+    if (e->arg[0] == c->v->self && expr_is_int(e->arg[1], &at)) c->at = at;
+}
+
+/* e rearranges the digits of a single variable of c (o / 4 + (o % 4)*28, as channel shuffles do). */
+static bool solve_shuffle(Solve *s, Expr *e, Var *by) {
+    for (int v = 0; v < s->c->n_dom; v++) {
+        Var *var = s->c->dom[v];
+        int64_t extent;
+        Cut cut = {var, 0};
+        if (!expr_uses_var(e, var) || !expr_is_int(var->extent, &extent)) continue;
+        expr_visit(e, find_cut, &cut);
+        if (cut.at < 1 || extent % cut.at) return false;
+        Expr *size = expr_int(s->ctx, cut.at), *digit[2];
+        Var *part[2] = {var_new(s->ctx, "hi", expr_int(s->ctx, extent / cut.at)),
+                        var_new(s->ctx, "lo", size)};
+        Expr *whole = expr_add(s->ctx, expr_mul(s->ctx, part[0]->self, size), part[1]->self);
+        Subst sub = {&var, &whole, 1};
+        e = expr_subst(s->ctx, e, &sub);
+        if (!merged_digits(s->ctx, e, part, 2, by, digit) || !digit[0] || !digit[1]) return false;
+        return set(s, v, expr_add(s->ctx, expr_mul(s->ctx, digit[0], size), digit[1]));
+    }
+    return false;
 }
 
 bool invert_access(Ctx *ctx, const Stmt *c, Expr *const *index, const Stmt *d, Expr **solved) {
@@ -117,7 +156,9 @@ bool invert_access(Ctx *ctx, const Stmt *c, Expr *const *index, const Stmt *d, E
             continue;
         }
         int digits = solve_split(&s, index, i);
-        if (digits == 0 && !solve_merge(&s, index[i], d->dom[i])) return false;
+        if (digits == 0 && !solve_merge(&s, index[i], d->dom[i]) &&
+            !solve_shuffle(&s, index[i], d->dom[i]))
+            return false;
         i += MAX(digits, 1);
     }
     for (int i = 0; i < c->n_dom; i++) {
@@ -126,4 +167,33 @@ bool invert_access(Ctx *ctx, const Stmt *c, Expr *const *index, const Stmt *d, E
         solved[i] = expr_int(ctx, 0);
     }
     return true;
+}
+
+/* ---- lanes ---- */
+static bool shares_subscript(const Stmt *s, const Expr *load, const Var *v) {
+    for (int i = 0; i < load->n; i++)
+        for (int r = 0; expr_uses_var(load->arg[i], v) && r < s->n_red; r++)
+            if (expr_uses_var(load->arg[i], s->red[r])) return true;
+    return false;
+}
+
+bool stmt_has_lanes(Ctx *ctx, const Stmt *s) {
+    Loads loads;
+    stmt_loads(s, &loads);
+    for (int d = 0; d < s->n_dom; d++) {
+        int64_t extent;
+        if (expr_is_int(s->dom[d]->extent, &extent) && extent < 4) continue;
+        bool straight = true;
+        for (int i = 0; i < loads.n; i++) {
+            const Expr *load = loads.at[i];
+            straight &= !shares_subscript(s, load, s->dom[d]);
+            for (int k = 0; k < load->n; k++) {
+                Expr *coef, *rest;
+                straight &= !expr_uses_var(load->arg[k], s->dom[d]) ||
+                            expr_linear_in(ctx, load->arg[k], s->dom[d], &coef, &rest);
+            }
+        }
+        if (straight) return true;
+    }
+    return false;
 }
