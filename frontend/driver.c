@@ -101,7 +101,9 @@ static bool lower(Job *j, Unit *u) {
     int emit = j->cli->emit;
     j->ctx->file = u->path;
     if (j->cli->verbose) fprintf(stderr, "onnxcc: compiling %s\n", u->path);
-    if (!import(j, u) || !run_graph_passes(u->graph, &j->options)) return false;
+    if (!import(j, u)) return false;
+    u->graph->strict = j->options.fp == FP_STRICT;
+    if (!run_graph_passes(u->graph, &j->options)) return false;
     if (emit == EMIT_GRAPH) return true;
     u->program = lower_graph(u->graph, &j->options);
     if (!u->program || !run_kernel_passes(u->program, &j->options)) return false;

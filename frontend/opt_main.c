@@ -152,6 +152,7 @@ static int transform(Tool *t, const char *path) {
     do { /* several entries or processors give several texts */
         Object o;
         if (!parse_object(ctx, x, &blobs, &o) || !verify(&o, "parsing")) return 1;
+        if (o.level == LEVEL_GRAPH) ((Graph *)o.at)->strict = options.fp == FP_STRICT;
         for (int i = 0; i < t->passes.list.n; i++)
             if (!run_pass(ctx, &o, t->passes.list.at[i], &options)) return 1;
         print(&s, &o);

@@ -60,7 +60,8 @@ bool pass_rdp(Graph *);
 bool eval_node(Graph *, Node *, Const **out);
 
 /* ---- kernel/ ---- */
-bool pass_lower_math(Program *);
+bool pass_fast_math(Program *, const Options *);
+bool pass_lower_math(Program *, const Options *);
 Expr *lower_math_expr(Ctx *, Expr *);                 /* exp, tanh, erf ... to polynomials */
 bool pass_concats(Program *);
 bool pass_fuse(Program *);

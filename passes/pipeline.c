@@ -88,7 +88,8 @@ bool run_kernel_passes(Program *p, const Options *opt) {
         KERNELS(turn);
     }
     KERNELS(numerics, opt); /* before lower_math: sums of products are still visible as such */
-    KERNELS(lower_math);
+    KERNELS(fast_math, opt); /* before lower_math: its expansions depend on every rounding */
+    KERNELS(lower_math, opt);
     if (opt->level > 0) {
         KERNELS(order);
         /* after layout and order: what dies where, and which elements lie where */

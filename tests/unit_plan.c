@@ -138,7 +138,7 @@ static Program *random_program(Ctx *ctx) {
 }
 
 static int64_t needed(Program *p) {
-    Options opt = {.level = 2};
+    Options opt = {.level = 2, .fp = FP_DEFAULT};
     Plan *plan = make_plan(p, &opt);
     if (!plan_verify(plan, "in the test")) failures++;
     return plan->live_max;
@@ -243,7 +243,7 @@ static const char *print_plan(Ctx *ctx, const Plan *plan) {
 static void check_examples(void) {
     for (int i = 0; i < LEN(examples); i++) {
         Ctx *ctx = ctx_new();
-        Options opt = {.level = 2};
+        Options opt = {.level = 2, .fp = FP_DEFAULT};
         const char *text = examples[i].text;
         Program *p = program_parse(ctx, lex_open(ctx, examples[i].name, text, strlen(text)));
         if (!p || !program_verify(p, "in the test")) BUG("%s: does not parse", examples[i].name);
@@ -289,13 +289,14 @@ static const char *function_text(const char *loops, const char *head) {
 
 static void check_symbolic(void) {
     const Machine *machine[] = {machine_by_name("generic")};
-    Options opt = {.level = 2, .machine = machine, .n_machines = 1};
+    Options opt = {
+        .level = 2, .fp = FP_DEFAULT, .machine = machine, .n_machines = 1};
     for (int i = 0; i < LEN(symbolic); i++) {
         Ctx *ctx = ctx_new();
         const char *text = symbolic[i].text;
         Program *p = program_parse(ctx, lex_open(ctx, symbolic[i].name, text, strlen(text)));
         if (!p || !program_verify(p, "in the test")) BUG("%s: does not parse", symbolic[i].name);
-        pass_lower_math(p);
+        pass_lower_math(p, &opt);
         pass_schedule(p, &opt);
         Str s = str_new(ctx->perm);
         loops_print(&s, lower_to_loops(make_plan(p, &opt), &opt, machine[0]));

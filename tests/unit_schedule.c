@@ -331,7 +331,11 @@ static void check_size(const Case *c, const Setting *set, int level, const int64
     Ctx *ctx = ctx_new();
     const Machine *m[2] = {NULL, NULL};
     for (int i = 0; i < set->n; i++) m[i] = machine_by_name(set->machine[i]);
-    Options opt = {.level = level, .machine = m, .n_machines = set->n, .verify_each = true};
+    Options opt = {.level = level,
+                   .fp = FP_DEFAULT,
+                   .machine = m,
+                   .n_machines = set->n,
+                   .verify_each = true};
     Program *what = program_of(ctx, c, &opt), *p = program_of(ctx, c, &opt);
     if (!what || !p || !run_kernel_passes(p, &opt)) BUG("%s: no code", c->name);
     Env own = env_of(ctx, what, size), env = env_of(ctx, p, size);

@@ -82,7 +82,7 @@ static Value *norm_over(Graph *g, Value *x, const Node *mean, double eps, bool c
 /* ---- rules ---- */
 
 Value *rule_rms_norm(Graph *g, Node *n) {
-    if (n->op != scalar(SOP_mul) && n->op != scalar(SOP_div)) return NULL;
+    if ((n->op != scalar(SOP_mul) && n->op != scalar(SOP_div)) || g->strict) return NULL;
     for (int k = 0; k < 2; k++) {
         double eps;
         Value *x, *inner = under_root(n, k, &x);

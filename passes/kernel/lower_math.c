@@ -167,7 +167,8 @@ Expr *lower_math_expr(Ctx *ctx, Expr *e) {
 typedef struct Where {
     Ctx *ctx;
     const Kernel *kernel;
-    int at; /* the statement looked at */
+    int at;      /* the statement looked at */
+    bool strict; /* no shorter forms */
 } Where;
 
 static Stmt *definition(const Where *w, const Tensor *t) {
@@ -205,7 +206,7 @@ static bool is_below_max(const Where *w, const Expr *e) {
 static Expr *expand_down(void *user, Expr *e) {
     Where *w = user;
     Math m = {w->ctx, DT_F32, DT_I32};
-    bool exp = e->kind == E_OP && e->op == SOP_exp && e->type == DT_F32;
+    bool exp = e->kind == E_OP && e->op == SOP_exp && e->type == DT_F32 && !w->strict;
     return exp && is_below_max(w, e->arg[0]) ? math_exp_down(&m, e->arg[0], false) : e;
 }
 
@@ -228,7 +229,7 @@ static bool lower_stmt(Where *w, Stmt *s) {
 
 typedef struct LowerMath {
     Ctx *ctx;
-    bool changed;
+    bool strict, changed;
 } LowerMath;
 
 /* Backwards, so that the maxima that later statements refer to still look as they did. */
@@ -236,14 +237,14 @@ static void visit(void *user, Block *b, Item *it) {
     (void)b;
     LowerMath *l = user;
     if (it->kind != ITEM_KERNEL) return;
-    Where w = {l->ctx, it->kernel, 0};
+    Where w = {l->ctx, it->kernel, 0, l->strict};
     for (w.at = it->kernel->stmts.n; w.at-- > 0;)
         l->changed |= lower_stmt(&w, it->kernel->stmts.at[w.at]);
 }
 
 PASS(lower_math, KERNELS, "transcendental functions to polynomials")
-bool pass_lower_math(Program *p) {
-    LowerMath l = {.ctx = p->ctx};
+bool pass_lower_math(Program *p, const Options *opt) {
+    LowerMath l = {.ctx = p->ctx, .strict = opt->fp == FP_STRICT};
     program_each_item(p, visit, &l);
     return l.changed;
 }

@@ -44,15 +44,16 @@ static How *new_how(Program *p, const Machine *m) {
     return how;
 }
 
-static void schedule_for(Program *p, Kernel *k, const Machine *m, int level) {
+static void schedule_for(Program *p, Kernel *k, const Machine *m, const Options *opt) {
     Sched s = {.program = p,
                .ctx = p->ctx,
                .kernel = k,
                .machine = m,
-               .level = level,
+               .level = opt->level,
+               .strict = opt->fp == FP_STRICT,
                .how = new_how(p, m)};
     int64_t lo, hi;
-    if (level == 0 || (!schedule_attention(&s) && !schedule_tile(&s))) schedule_rows(&s);
+    if (opt->level == 0 || (!schedule_attention(&s) && !schedule_tile(&s))) schedule_rows(&s);
     How *general = s.how;
     if (s.few_lanes && expr_range(p->ctx, s.rows, &lo, &hi) && lo <= FEW_ROWS) {
         s.how = new_how(p, m);
@@ -75,7 +76,7 @@ static void each_item(void *user, Block *b, Item *it) {
     if (it->kind != ITEM_KERNEL || it->kernel->hows.n) return;
     prepare(e->p, it->kernel);
     for (int i = 0; i < e->opt->n_machines; i++)
-        schedule_for(e->p, it->kernel, e->opt->machine[i], e->opt->level);
+        schedule_for(e->p, it->kernel, e->opt->machine[i], e->opt);
     e->changed = true;
 }
 

@@ -9,7 +9,8 @@ typedef struct Sched {
     Ctx *ctx;
     Kernel *kernel;
     const Machine *machine;
-    int level; /* -O */
+    int level;   /* -O */
+    bool strict; /* --fp=strict: a sum stays the one chain that its recipe says */
     How *how;
     /* Versions by shape class: where the number of rows of a tile is symbolic, a version for few
      * rows stands in front. */

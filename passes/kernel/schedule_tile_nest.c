@@ -65,7 +65,7 @@ static int64_t block_of(int64_t n) {
 
 static bool wants_blocks(const Tile *t, int64_t *block) {
     int64_t k, rows = 1, lanes;
-    if (t->total || t->sum->op != RED_SUM || t->sum->n_red != 1 || !expr_is_int(t->sum->red[0]->extent, &k)) return false;
+    if (t->s->strict || t->total || t->sum->op != RED_SUM || t->sum->n_red != 1 || !expr_is_int(t->sum->red[0]->extent, &k)) return false;
     for (int i = 0; i < t->n_rows; i++)
         if (!expr_is_int(t->rows[i]->extent, NULL)) return false;
         else rows *= extent_or(t->rows[i]->extent, 1);
@@ -89,7 +89,8 @@ void tile_block_reduction(Tile *t) {
         dom[i] = i < s->n_dom ? s->dom[i] : b;
         dims[i] = dom[i]->extent, index[i] = dom[i]->self;
     }
-    Tensor *part = tensor_new(c, arena_printf(c->perm, "%s.part", s->out->name), s->out->dtype, dims, s->n_dom + 1, SP_TEMP);
+    char *name = arena_printf(c->perm, "%s.part", s->out->name);
+    Tensor *part = program_temp(t->s->program, name, s->out->dtype, dims, s->n_dom + 1);
     Stmt *total = stmt_new(c, ST_REDUCE, s->out, s->dom, s->n_dom, expr_load(c, part, index, s->n_dom + 1));
     total->red = NEW_ARRAY(c->perm, Var *, 1);
     total->red[0] = b, total->n_red = 1;

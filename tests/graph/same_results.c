@@ -35,9 +35,11 @@ static bool start(Side *s, const char *text) {
 }
 
 static bool run_passes(Side *s, char *names) {
+    s->graph->strict = strstr(names, " --fp=strict") != NULL;
     for (char *name = strtok(names, ", "); name; name = strtok(NULL, ", ")) {
         Level level;
         bool (*fn)(void *, const Options *);
+        if (*name == '-') continue; /* an option */
         if (!pass_by_name(name, &level, &fn) || level != LEVEL_GRAPH) return false;
         fn(s->graph, NULL);
     }

@@ -183,7 +183,7 @@ static void run_program(Part *p, Program *g) {
 static void run_rewritten(Part *p, Program *g) {
     Options o = {.level = 2, .fp = FP_DEFAULT};
     pass_numerics(g, &o);
-    pass_lower_math(g);
+    pass_lower_math(g, &o);
     if (!program_verify(g, "after lower_math")) fail(p, "wrong after lower_math", str_c(&p->log));
     check_reparse(p, print(p->ctx, g));
     run_program(p, g);

@@ -172,7 +172,7 @@ static int run_set(Ctx *ctx, const Model *m, Program *p, const char *dir, const 
 
 static int run_model(const char *dir) {
     Ctx *ctx = ctx_new();
-    Options options = {.level = level, .verify_each = true};
+    Options options = {.level = level, .fp = FP_DEFAULT, .verify_each = true};
     if (brief) ctx->log = NULL;
     char *path = arena_printf(ctx->perm, "%s/model.onnx", dir);
     ctx->file = path;

@@ -20,6 +20,16 @@ for options in -O0 -O1 -O2 -O3 "-O2 --fp=strict" "-O2 --fp=fast"; do
     [ ! -e $transformer.onnx ] || expect 0 ./all transformer --check $transformer
 done
 
+# ---- what --fp permits shows in the kernels, and only there ----
+for mode in strict default fast; do
+    expect 0 "$onnxcc" -q $transformer.onnx --fp=$mode --entry=t --emit=kernels -mcpu=x86-64-v3 -o fp.$mode
+done
+grep -q "fma(%attention.scores" fp.fast || fail "--fp=fast fuses no product with a sum"
+grep -q "%attention.scores.* \* .* + " fp.default || fail "--fp=default fuses products with sums"
+grep -q "%attention.scores" fp.strict && fail "--fp=strict finds attention again"
+grep -q "\] / %attention.sum" fp.default || fail "--fp=default lacks the division"
+grep -q "\* (1.0 / %attention.sum" fp.fast || fail "--fp=fast divides each element"
+
 # ---- the same bytes ----
 export TMPDIR="$tmp/here"
 mkdir here
