@@ -63,9 +63,11 @@ static int64_t block_of(int64_t n) {
     return best;
 }
 
+/* The best machine decides for all: the statements are theirs, too, and those that have a how must stay as they are. */
 static bool wants_blocks(const Tile *t, int64_t *block) {
     int64_t k, rows = 1, lanes;
-    if (t->s->strict || t->total || t->sum->op != RED_SUM || t->sum->n_red != 1 || !expr_is_int(t->sum->red[0]->extent, &k)) return false;
+    if (t->s->strict || t->s->kernel->hows.n > 0) return false;
+    if (t->total || t->sum->op != RED_SUM || t->sum->n_red != 1 || !expr_is_int(t->sum->red[0]->extent, &k)) return false;
     for (int i = 0; i < t->n_rows; i++)
         if (!expr_is_int(t->rows[i]->extent, NULL)) return false;
         else rows *= extent_or(t->rows[i]->extent, 1);
