@@ -10,12 +10,23 @@
 
 enum { ALIGN = 64 };
 
+static void item_slot(void *user, Block *b, Item *it) {
+    Plan *plan = user;
+    (void)b;
+    if (it->sym && it->sym->kind == SYM_VALUE && it->sym->slot < 0)
+        it->sym->slot = plan->n_slots++;
+}
+
 void plan_slots(Plan *plan) {
     Program *p = plan->program;
     plan->n_slots = 0;
-    for (int kind = SYM_INPUT; kind <= SYM_VALUE; kind++)
+    for (int i = 0; i < p->syms.n; i++) p->syms.at[i]->slot = -1;
+    for (int kind = SYM_INPUT; kind < SYM_VALUE; kind++)
         for (int i = 0; i < p->syms.n; i++)
             if ((int)p->syms.at[i]->kind == kind) p->syms.at[i]->slot = plan->n_slots++;
+    program_each_item(p, item_slot, plan); /* values in the order of their binds: see plan_segment */
+    for (int i = 0; i < p->syms.n; i++)
+        if (p->syms.at[i]->slot < 0) p->syms.at[i]->slot = plan->n_slots++;
     plan->slot_arena = plan->n_slots++;
     plan->slot_scratch = plan->n_slots++;
     for (int i = 0; plan->arena < 0 && i < plan->buffers.n; i++)
@@ -32,6 +43,7 @@ static void latest_value(void *user, const Expr *e) {
     if (e->kind == E_SYM && e->sym->kind == SYM_VALUE) *segment = MAX(*segment, e->sym->slot + 1);
 }
 
+/* The last bound of the VALUE symbols: then the size is known. */
 int plan_segment(const Expr *bytes) {
     int segment = 0;
     expr_visit(bytes, latest_value, &segment);

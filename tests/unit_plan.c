@@ -222,7 +222,7 @@ static const struct {
      "plan steps 7 arena 256 live 256 {\n"
      "  buffer %k live 0..5 at 0  # 64 bytes\n"
      "  buffer %a live 1..6 at 64  # 64 bytes\n"
-     "  buffer %b live 2..5 at 128  # 64 bytes\n"
+     "  buffer %b live 1..6 at 128  # 64 bytes\n"
      "  buffer %t live 3..4 at 192  # 64 bytes\n}\n"},
     {"scratch of a call lives for its step; state has no buffer",
      "program p(%x : f32[4,6]) -> (%v : f32[4,6], %i : i64[4,6]) {\n"
@@ -280,6 +280,16 @@ static const struct {
      "    place (%count, %room; 64, 0, 1, ((N + 3) / 4)*64, 2, 2) from 0 id 0\n",
      "    bind n = %count[0] id 1\n"
      "    place (%where; ((n + 7) / 8)*64, 2, 3) from 0 id 2\n"},
+    {"when the last of several values is known, whatever the order of their declarations",
+     "program p(%x : i64[2]) -> (%y : f32[n]) where value m in 0..64, value n in 0..64 {\n"
+     "  tensor %a : i64[2]\n  tensor %b : f32[m,n]\n"
+     "  kernel k0 {\n    %a[i<2] = %x[i] + 1:i64\n  }\n"
+     "  bind n = %a[0] loc \"n\" Range.11\n  bind m = %a[1] loc \"m\" Range.11\n"
+     "  kernel k1 {\n    %b[i<m, j<n] = cast(f32, %x[0])\n  }\n"
+     "  kernel k2 {\n    %y[j<n] = max[i<m] %b[i, j]\n  }\n}\n",
+     "    place (%a; 64, 0, 2) from 0 id 0\n",
+     "    bind n = %a[0] id 1\n    bind m = %a[1] id 2\n"
+     "    place (%b; ((m*n + 15) / 16)*64, 3, 4) from 0 id 2\n"},
 };
 
 static const char *function_text(const char *loops, const char *head) {

@@ -10,6 +10,7 @@ typedef struct Planner {
     Ctx *ctx;
     int step;
     VEC(Live) loops;
+    VEC(Item *) carried; /* loops that carry tensors */
 } Planner;
 
 /* ---- lifetimes ---- */
@@ -41,6 +42,29 @@ static void touch_kernel(Planner *pl, Kernel *k) {
     kernel_tensors(pl->ctx, k, &in, &n_in, &out, &n_out);
     touch_all(pl, in, n_in, pl->step, pl->step);
     touch_all(pl, out, n_out, pl->step, pl->step);
+}
+
+static bool join(Live *a, const Live *b) {
+    Live old = *a;
+    a->first = MIN(a->first, b->first);
+    a->last = MAX(a->last, b->last);
+    return a->first != old.first || a->last != old.last;
+}
+
+/* The two places of a carried tensor change roles after every iteration: the result lies in either,
+ * so both live as long as one of them does. */
+static bool join_carried(Planner *pl) {
+    bool changed = false;
+    for (int i = 0; i < pl->carried.n; i++) {
+        const Item *it = pl->carried.at[i];
+        for (int k = 0; k < it->n_out; k++) {
+            Live *a = storage_of(it->out[k])->aux, *b = storage_of(it->next[k])->aux;
+            if (!a || !b) continue;
+            changed |= join(a, b);
+            changed |= join(b, a);
+        }
+    }
+    return changed;
 }
 
 /* What a loop's body reads from outside, and what it fills for those who come after it, lives
@@ -76,6 +100,7 @@ static void walk(Planner *pl, Block *b) {
             touch_all(pl, it->in, it->n_in, first, last);
             touch_all(pl, it->next, it->n_out, first, last);
             vec_push(pl->ctx->perm, &pl->loops, ((Live){first, last})); /* inner ones first */
+            vec_push(pl->ctx->perm, &pl->carried, it);
         }
     }
 }
@@ -124,7 +149,8 @@ Plan *make_plan(Program *p, const Options *opt) {
     plan_slots(plan); /* of symbols; segments depend on them */
     Planner pl = {.plan = plan, .ctx = p->ctx};
     walk(&pl, p->body);
-    widen(&pl);
+    do widen(&pl);
+    while (join_carried(&pl));
     plan->n_steps = pl.step;
     for (int i = 0; i < p->tensors.n; i++) add_buffer(plan, p->tensors.at[i]);
     if (!place_static(plan)) plan_slots(plan);
