@@ -10,6 +10,14 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/frontend/onnx.proto)
     set_source_files_properties(${pb}.c PROPERTIES COMPILE_OPTIONS -w)
 endif()
 
+# the processors that this LLVM knows
+add_custom_command(OUTPUT ${GENERATED}/cpus.inc
+    COMMAND ${CMAKE_COMMAND} -DLLC=${LLC} -DOUT=${GENERATED}/cpus.inc
+        -P ${CMAKE_SOURCE_DIR}/cmake/cpus.cmake
+    DEPENDS ${CMAKE_SOURCE_DIR}/cmake/cpus.cmake VERBATIM)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/frontend/processors.c
+    PROPERTIES OBJECT_DEPENDS ${GENERATED}/cpus.inc)
+
 # Lines ONNX_OP(Name, since...) and PASS(name, LEVEL, "text") to sorted tables of X(...) rows. The
 # tables are rewritten only when their text changes: the stamps carry the dependency.
 function(onnxcc_collect kind folder table)

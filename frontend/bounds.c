@@ -62,8 +62,7 @@ bool at_least_bound(Ctx *ctx, const Expr *e, int64_t least) {
     if (!grows(ctx, e, &s) || !s) return false;
     int64_t hi = MIN(s->hi, FAR), first = first_at_least(e, s, s->lo, hi, least);
     if (first <= s->lo || first > hi) return false;
-    s->lo = first;
-    return true;
+    return sym_narrow(ctx, s, first, s->hi);
 }
 
 static bool at_most_bound(Ctx *ctx, const Expr *e, int64_t most) {
@@ -71,8 +70,7 @@ static bool at_most_bound(Ctx *ctx, const Expr *e, int64_t most) {
     if (!grows(ctx, e, &s) || !s) return false;
     int64_t hi = MIN(s->hi, FAR), beyond = first_at_least(e, s, s->lo, hi, most + 1);
     if (beyond <= s->lo || beyond > hi) return false;
-    s->hi = beyond - 1;
-    return true;
+    return sym_narrow(ctx, s, s->lo, beyond - 1);
 }
 
 /* Sizes a and min(a, c) that meet element by element: a is at most c. */

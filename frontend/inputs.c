@@ -72,9 +72,7 @@ static void bound_axis(Import *im, const char *name, const Value *v, int axis, D
             diag_error(im->ctx, NULL, "--dim %s.%d does not fit: the model says %lld",
                        diag_name(im->ctx, name), axis, (long long)size);
     } else if (e->kind == E_SYM) {
-        e->sym->lo = MAX(e->sym->lo, o->lo);
-        e->sym->hi = MIN(e->sym->hi, o->hi);
-        if (e->sym->lo > e->sym->hi)
+        if (!sym_narrow(im->ctx, e->sym, o->lo, o->hi))
             diag_error(im->ctx, NULL, "--dim %s.%d leaves no value for that dimension",
                        diag_name(im->ctx, name), axis);
     } else {

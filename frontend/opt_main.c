@@ -150,7 +150,7 @@ static int transform(Tool *t, const char *path) {
     Lexer *x = lex_open(ctx, path, text, n);
     Str s = str_new(ctx->perm);
     do { /* several entries or processors give several texts */
-        Object o;
+        Object o = {0};
         if (!parse_object(ctx, x, &blobs, &o) || !verify(&o, "parsing")) return 1;
         if (o.level == LEVEL_GRAPH) ((Graph *)o.at)->strict = options.fp == FP_STRICT;
         for (int i = 0; i < t->passes.list.n; i++)

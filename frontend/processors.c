@@ -93,17 +93,40 @@ static const Family *family_of(const char *triple) {
     return NULL;
 }
 
+/* What else LLVM knows: the beginning of the triple, its name. */
+static const struct {
+    const char *family, *name;
+} others[] = {
+#define X(family, name) {family, name},
+#include "cpus.inc"
+#undef X
+};
+
+static bool same_family(const Family *f, const char *name) {
+    if (begins(f->prefix, "thumb")) return !strcmp(name, "arm");
+    return !strcmp(f->prefix, name) || (!strcmp(f->prefix, "arm64") && !strcmp(name, "aarch64"));
+}
+
+/* The machine that the processor is scheduled as; NULL: there is no such processor. */
 static const char *machine_name(const Family *f, const char *cpu) {
-    if (machine_by_name(cpu) && !begins(f->prefix, "x86_64")) return cpu;
-    if (!begins(f->prefix, "x86_64")) return f->machine;
+    const Machine *own = machine_by_name(cpu);
+    bool known = own && strcmp(own->family, "c"); /* "generic" is portable C, not this family's */
+    for (int i = 0; i < LEN(others); i++)
+        if (same_family(f, others[i].family) && !strcmp(cpu, others[i].name))
+            return known ? cpu : f->machine;
+    if (!begins(f->prefix, "x86_64")) return NULL;
     for (int i = 0; i < LEN(x86); i++)
         if (!strcmp(cpu, x86[i].name)) return x86[i].level;
     return NULL;
 }
 
-static bool unknown_cpu(const Cli *cli, const char *cpu) {
+static bool unknown_cpu(const Cli *cli, const Family *f, const char *cpu) {
     Str all = str_new(cli->ctx->perm);
-    for (int i = 0; i < LEN(x86); i++) str_fmt(&all, "%s%s", i ? ", " : "", x86[i].name);
+    bool pc = begins(f->prefix, "x86_64");
+    for (int i = 0; pc && i < LEN(x86); i++) str_fmt(&all, "%s%s", i ? ", " : "", x86[i].name);
+    for (int i = 0; i < LEN(others); i++)
+        if (same_family(f, others[i].family))
+            str_fmt(&all, "%s%s", all.n ? ", " : "", others[i].name);
     diag_error(cli->ctx, NULL, "-mcpu: \"%s\" is not a processor that is known here",
                diag_name(cli->ctx, cpu));
     diag_note(cli->ctx, NULL, "it can be native, or one of %s", str_c(&all));
@@ -179,7 +202,7 @@ bool processors_pick(const Cli *cli, Processors *p) {
             const char *cpu = cli->cpus.list.at[i];
             if (!strcmp(cpu, "native")) cpu = begins(f->prefix, "x86_64") ? host_level() : f->cpu;
             const char *machine = machine_name(f, cpu);
-            if (!machine) return unknown_cpu(cli, cpu);
+            if (!machine) return unknown_cpu(cli, f, cpu);
             add(cli, p, machine, cpu);
         }
     }

@@ -240,6 +240,9 @@ Value *build_compute_end(Graph *, Node *, Expr *body);
 /* Element `index` of the integer tensor as an index expression: its cell, or a VALUE symbol in
  * lo..hi made by a `bind` node. */
 Expr *value_cell(Graph *, Value *, int64_t index, int64_t lo, int64_t hi);
+/* The number of rounds of a loop that nothing but a trip count known before the run can end; NULL:
+ * only the run tells. */
+Expr *loop_rounds(Ctx *, const Node *);
 bool value_known(Value *, int64_t index, Expr **out);     /* the cell, without making anything */
 Expr *build_gather_index(Graph *, Expr *i, Expr *extent); /* negative wraps once, then bound() */
 

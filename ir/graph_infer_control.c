@@ -155,14 +155,18 @@ static bool always_true(const Value *v) {
     return !v || (v->n_cells == 1 && v->cells[0] && expr_is(v->cells[0], 1));
 }
 
-/* How often the loop runs: known where nothing but the trip count can end it. */
-static Expr *rounds(Graph *g, Node *n) {
+Expr *loop_rounds(Ctx *ctx, const Node *n) {
     Expr *trip = NULL;
     bool counted = n->in[0] && always_true(n->in[1]) &&
                    (!n->region[0]->n_results || always_true(n->region[0]->results[0]) ||
                     n->region[0]->results[0] == n->region[0]->args[1]);
-    if (counted && value_known(n->in[0], 0, &trip))
-        return expr_max(g->ctx, trip, expr_int(g->ctx, 0));
+    bool known = counted && value_known(n->in[0], 0, &trip);
+    return known ? expr_max(ctx, trip, expr_int(ctx, 0)) : NULL;
+}
+
+static Expr *rounds(Graph *g, Node *n) {
+    Expr *known = loop_rounds(g->ctx, n);
+    if (known) return known;
     if (!node_attr(n, "sym"))
         node_set_str(g, n, "sym", graph_sym(g, SYM_VALUE, "rounds", 0, INT64_MAX)->name);
     return named_sym(g, n);

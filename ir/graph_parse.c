@@ -98,9 +98,11 @@ static bool parse_sym(Parse *p) {
     Sym *s = find_sym(p, name);
     map_set(p->declared, name, s);
     s->kind = kind;
-    if (!lex_expect_word(x, "in") || !lex_int(x, &s->lo) || !lex_expect(x, TOK_RANGE)) return false;
-    if ((lex_at(x, TOK_INT) || lex_at(x, '-')) && !lex_int(x, &s->hi)) return false;
-    if (s->hi < s->lo) return lex_error_at(x, &at, "the range of %s is empty", name);
+    int64_t lo, hi = INT64_MAX;
+    if (!lex_expect_word(x, "in") || !lex_int(x, &lo) || !lex_expect(x, TOK_RANGE)) return false;
+    if ((lex_at(x, TOK_INT) || lex_at(x, '-')) && !lex_int(x, &hi)) return false;
+    if (!sym_narrow(p->ctx, s, lo, hi))
+        return lex_error_at(x, &at, "the range of %s is empty", name);
     if (kind != SYM_DERIVED) return true;
     return lex_expect(x, '=') && (s->def = expr_parse(p->ctx, x, &p->scope, DT_INDEX));
 }

@@ -56,6 +56,16 @@ LStmt *lfunc_find_loop(const LFunc *f, const Var *v) {
 }
 
 /* ---- what a function mentions ---- */
+static void find_place(void *user, LStmt *s) {
+    *(bool *)user |= s->kind == L_PLACE && s->n_args;
+}
+
+bool lbody_places(const LBody *b) {
+    bool found = false;
+    lbody_each(b, find_place, &found);
+    return found;
+}
+
 typedef struct Collect {
     Ctx *ctx;
     LUses *uses;

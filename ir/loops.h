@@ -96,6 +96,9 @@ LFunc *lfunc_new(Ctx *, LFuncKind, const char *name);
 void lbody_add(Ctx *, LBody *, LStmt *);
 /* pre-order */
 void lbody_each(const LBody *, void (*fn)(void *user, LStmt *), void *user);
+/* Does it hold an L_PLACE for some buffer? A loop over such a body begins each round at the height
+ * of the arena at which it began itself. */
+bool lbody_places(const LBody *);
 /* its own, not its bodies' */
 void lstmt_each_expr(const LStmt *, void (*fn)(void *user, Expr *), void *user);
 /* the first loop over it; NULL: none */

@@ -54,6 +54,8 @@ enum onnxcc_error {
     ONNXCC_E_KINDS
 };
 #define ONNXCC_CODE(kind, index, axis) ((int)((kind) | (axis) << 6 | (int)(index) << 11))
+/* The fault of a kernel or runtime function, which does not know its site: `run` puts that in. */
+#define ONNXCC_FAULT_HERE ONNXCC_CODE(ONNXCC_E_FAULT, 0xfffff, 0)
 #define ONNXCC_KIND(code) ((code)&63)
 #define ONNXCC_AXIS(code) ((code) >> 6 & 31)
 #define ONNXCC_INDEX(code) ((code) >> 11)

@@ -11,10 +11,6 @@
 #define ONNXCC_HELPER static inline
 #endif
 
-/* What a kernel writes to frame->fault; the host function puts the site of the launch in its
- * place. */
-#define ONNXCC_FAULT_HERE ONNXCC_CODE(ONNXCC_E_FAULT, 0xfffff, 0)
-
 /* a + b and a * b; *bad becomes 1 where they do not fit. */
 ONNXCC_HELPER int64_t sum_checked(int64_t a, int64_t b, int *bad) {
     if (b > 0 ? a > INT64_MAX - b : a < INT64_MIN - b) return *bad = 1;
@@ -31,8 +27,11 @@ ONNXCC_HELPER int64_t product_checked(int64_t a, int64_t b, int *bad) {
     return a * b;
 }
 
+ONNXCC_HELPER int onnxcc_at_site(int code, int site) {
+    return code == ONNXCC_FAULT_HERE ? ONNXCC_CODE(ONNXCC_E_FAULT, site, 0) : code;
+}
 ONNXCC_HELPER void onnxcc_name_fault(struct onnxcc_frame *f, int site) {
-    if (f->fault == ONNXCC_FAULT_HERE) f->fault = ONNXCC_CODE(ONNXCC_E_FAULT, site, 0);
+    f->fault = onnxcc_at_site(f->fault, site);
 }
 
 /* Output k of `bytes` above everything that is placed so far, unless the caller gave memory for

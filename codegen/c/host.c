@@ -138,6 +138,17 @@ static void need_output(Host *h, const Tensor *t) {
     }
 }
 
+static void need_loaded(void *user, const Expr *e) {
+    if (e->kind == E_LOAD) need_output(user, e->tensor);
+}
+
+static void need_outputs(void *user, LStmt *l) {
+    bool reads = l->kind == L_LAUNCH || l->kind == L_CALL;
+    for (int k = 0; reads && k < l->n_args; k++) need_output(user, l->args[k]);
+    if (l->tensor) need_output(user, l->tensor);
+    if (l->cond) expr_visit(l->cond, need_loaded, user);
+}
+
 /* ---- statements ---- */
 static void steps_text(Host *h, const LBody *body);
 
@@ -167,7 +178,8 @@ static void call(Host *h, const LStmt *l) {
     level_open(p);
     buffers(h, l);
     c_line(p, "const int64_t args[] = {%s};", l->n_iargs ? str_c(&s) : "0");
-    c_line(p, "if ((code = onnxcc_call_%s(f, bufs, args))) return code;", l->name);
+    c_line(p, "if ((code = onnxcc_call_%s(f, bufs, args))) return onnxcc_at_site(code, %d);",
+           l->name, l->id);
     close_block(p);
 }
 
@@ -237,13 +249,18 @@ static void branch(Host *h, const LStmt *l) {
     c_line(p, "}");
 }
 
-/* A run that was stopped or failed leaves its loops. */
+/* A run that was stopped or failed leaves its loops. What a round has placed is dead behind it: the
+ * next one places at the same height. */
 static void repeat(Host *h, const LStmt *l) {
-    int slot = l->sym->slot;
+    int slot = l->sym->slot, arena = h->m->plan->slot_arena;
+    bool places = lbody_places(&l->body);
+    if (places) lbody_each(&l->body, need_outputs, h); /* what must outlive a round */
+    if (places) c_line(&h->p, "const int64_t top_%d = syms[%d];", slot, arena);
     const char *limit = l->hi ? text(h, "syms[%d] < %s", slot, value(h, l->hi)) : "",
                *cond = l->cond ? text(h, "(%s) && ", plain(h, l->cond)) : "";
     c_line(&h->p, "for (syms[%d] = 0; %s%s%s!f->fault; syms[%d]++) { /* %s */", slot, cond, limit,
            l->hi ? " && " : "", slot, c_comment_of(h->p.arena, l->sym->name));
+    if (places) c_line(&h->p, "    syms[%d] = top_%d;", arena, slot);
     inside(h, &l->body);
     c_line(&h->p, "}");
 }
@@ -253,17 +270,10 @@ static void swap(Host *h, const LStmt *l) {
     if (s) c_line(&h->p, "%s = !%s;", s->flag, s->flag);
 }
 
-static void need_loaded(void *user, const Expr *e) {
-    if (e->kind == E_LOAD) need_output(user, e->tensor);
-}
-
 static void steps_text(Host *h, const LBody *body) {
     for (int i = 0; i < body->at.n; i++) {
-        const LStmt *l = body->at.at[i];
-        bool reads = l->kind == L_LAUNCH || l->kind == L_CALL;
-        for (int k = 0; reads && k < l->n_args; k++) need_output(h, l->args[k]);
-        if (l->tensor) need_output(h, l->tensor);
-        if (l->cond) expr_visit(l->cond, need_loaded, h);
+        LStmt *l = body->at.at[i];
+        need_outputs(h, l);
         switch (l->kind) {
         case L_LAUNCH:
             launch(h, l);

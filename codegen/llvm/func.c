@@ -76,7 +76,7 @@ static void inside_fault(Fn *F, void *user) {
     Gen *g = F->g;
     V p = user;
     fn_at(F, fn_top(F));
-    V s = LLVMBuildStore(g->b, LLVMConstInt(g->i32, (unsigned)FAULT_HERE, true), p);
+    V s = LLVMBuildStore(g->b, LLVMConstInt(g->i32, (unsigned)ONNXCC_FAULT_HERE, true), p);
     LLVMSetAlignment(s, 4);
 }
 

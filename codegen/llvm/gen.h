@@ -110,10 +110,6 @@ enum {
 LLVMTypeRef abi_type(Gen *, AbiStruct);
 int64_t abi_offset(Gen *, AbiStruct, int member);
 int64_t abi_bytes(Gen *, AbiStruct);
-/* What a kernel writes to frame->fault; the host function puts the site of the launch in its
- * place. */
-#define FAULT_HERE ONNXCC_CODE(ONNXCC_E_FAULT, 0xfffff, 0)
-
 /* ---- module.c target.c ---- */
 typedef struct TargetSpec {
     const char *triple, *cpu, *features;

@@ -54,7 +54,7 @@ static void name_fault(Host *h, int id) {
     at_top(h);
     V at = host_offset(h, h->F.frame, const_i64(g, abi_offset(g, ABI_FRAME, FRAME_FAULT)));
     V now = LLVMBuildLoad2(g->b, g->i32, at, "");
-    V here = LLVMBuildICmp(g->b, LLVMIntEQ, now, code_const(h, FAULT_HERE), "");
+    V here = LLVMBuildICmp(g->b, LLVMIntEQ, now, code_const(h, ONNXCC_FAULT_HERE), "");
     emit_branch(&h->F, here, store_site, NULL,
                 (V[]){at, code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, id, 0))});
 }
@@ -93,6 +93,9 @@ static void call(Host *h, const LStmt *l) {
     V bufs = address_array(h, l), numbers = array_of(h, g->i64, iargs, l->n_iargs);
     const char *name = arena_printf(h->model->ctx->perm, "onnxcc_call_%s", l->name);
     V code = host_call(h, name, g->i32, (V[]){h->F.frame, bufs, numbers}, 3);
+    V here = LLVMBuildICmp(g->b, LLVMIntEQ, code, code_const(h, ONNXCC_FAULT_HERE), "");
+    V named = code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, l->id, 0));
+    code = LLVMBuildSelect(g->b, here, named, code, "");
     host_return_if(h, LLVMBuildICmp(g->b, LLVMIntNE, code, LLVMConstNull(g->i32), ""), code);
 }
 
@@ -181,10 +184,32 @@ static V goes_on(Host *h, const LStmt *l) {
     return LLVMBuildAnd(g->b, fine, LLVMBuildICmp(g->b, LLVMIntSLT, round, limit, ""), "");
 }
 
+static void need_output(Host *h, const Tensor *t) {
+    while (t->alias) t = t->alias;
+    if (model_is_unknown(t)) host_address(h, t);
+}
+
+static void need_loaded(void *user, const Expr *e) {
+    if (e->kind == E_LOAD) need_output(user, e->tensor);
+}
+
+static void need_outputs(void *user, LStmt *l) {
+    bool reads = l->kind == L_LAUNCH || l->kind == L_CALL;
+    for (int k = 0; reads && k < l->n_args; k++) need_output(user, l->args[k]);
+    if (l->tensor) need_output(user, l->tensor);
+    if (l->cond) expr_visit(l->cond, need_loaded, user);
+}
+
+/* What a round has placed is dead behind it: the next one places at the same height. */
 static void repeat(Host *h, const LStmt *l) {
     Gen *g = h->g;
     Fn *F = &h->F;
+    int arena = h->model->plan->slot_arena;
+    bool places = lbody_places(&l->body);
     host_store_slot(h, l->sym->slot, const_i64(g, 0));
+    if (places) lbody_each(&l->body, need_outputs, h); /* what must outlive a round */
+    at_top(h);
+    V top = places ? LLVMBuildLoad2(g->b, g->i64, host_slot(h, arena), "") : NULL;
     LLVMBasicBlockRef before = F->block, head = fn_block(F, "loop"), body = fn_block(F, "body"),
                       after = fn_block(F, "after");
     at_top(h);
@@ -193,6 +218,8 @@ static void repeat(Host *h, const LStmt *l) {
     fn_open(F, before);
     LLVMBuildCondBr(g->b, goes_on(h, l), body, after);
     F->block = body;
+    at_top(h);
+    if (places) host_store_slot(h, arena, top);
     host_body(h, &l->body);
     at_top(h);
     V slot = host_slot(h, l->sym->slot), round = LLVMBuildLoad2(g->b, g->i64, slot, "");

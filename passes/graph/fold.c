@@ -3,7 +3,8 @@
  *
  * Views are moved here (fold_views.c); everything else is evaluated by eval_node, at most 1e7
  * operations a node. The model may not grow by more than 16 MB in one pass; a result that is one
- * value all over becomes a splat, which has no size. */
+ * value all over becomes a splat, which has no size. Types are inferred again at the end: a constant
+ * trip count or a branch that is taken says what a dimension is. */
 #include "passes/graph/fold.h"
 
 enum { MAX_OPS = 10000000, MAX_GROWTH = 16 << 20, SMALL = 1 << 16 };
@@ -127,7 +128,12 @@ static bool fold_branch(Fold *f, Node *n) {
         return false;
     Region *r = n->region[expr_is(cell, 0) ? 1 : 0];
     while (r->first) node_move_before(r->first, n);
-    for (int k = 0; k < n->n_out; k++) graph_replace(f->g, n->out[k], r->results[k]);
+    for (int k = 0; k < n->n_out; k++) {
+        const Type *joined = &n->out[k]->type, *taken = &r->results[k]->type;
+        for (int i = 0; i < taken->rank; i++)
+            expr_unify(f->g->ctx, joined->dims[i], taken->dims[i]);
+        graph_replace(f->g, n->out[k], r->results[k]);
+    }
     node_remove(n);
     f->changed = true;
     return true;
@@ -142,5 +148,7 @@ PASS(fold, GRAPH, "evaluates nodes with constant operands and takes constant bra
 bool pass_fold(Graph *g) {
     Fold f = {.g = g};
     graph_each(g, fold_node, &f);
+    /* dimensions that only the run would have told may be known now */
+    if (f.changed && !pass_rdp(g)) graph_infer_again(g);
     return f.changed;
 }

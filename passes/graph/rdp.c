@@ -39,10 +39,18 @@ static void backward_bind(Rdp *r, const Node *n) {
     if (known && v->cells[index] != s->self) rdp_equal(r, n, s->self, v->cells[index]);
 }
 
+/* So with a number of rounds that was left to the run. */
+static void backward_loop(Rdp *r, const Node *n) {
+    const Sym *s = graph_find_sym(r->g, node_str(n, "sym", ""));
+    Expr *rounds = loop_rounds(r->g->ctx, n);
+    if (s && rounds) rdp_equal(r, n, s->self, rounds);
+}
+
 static bool backward(Rdp *r) {
     r->changed = false;
     for (Node *n = r->g->body->first; n; n = n->next) {
         if (n->op == OP_bind) backward_bind(r, n);
+        else if (n->op == OP_loop) backward_loop(r, n);
         else rdp_backward(r, n);
     }
     return r->changed;

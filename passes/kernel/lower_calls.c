@@ -40,7 +40,7 @@ void lower_bind(Lower *l, Sym *y, Tensor *t, int64_t index) {
     it->origin = l->node->origin;
 }
 
-/* The first k of n, or all. `site` of topk, its last argument, is for the plan to number. */
+/* The first k of n, or all. */
 bool lower_op_sort(Lower *l) {
     Ctx *c = l->ctx;
     const Type *x = &l->node->in[0]->type;
@@ -59,7 +59,6 @@ bool lower_op_sort(Lower *l) {
     call_arg(l, &call, expr_product(c, x->dims + axis + 1, x->rank - 1 - (int)axis));
     if (!all) call_arg(l, &call, k);
     call_int(l, &call, node_int(l->node, "largest", 0));
-    if (!all) call_int(l, &call, 0);
     Expr *bytes = expr_muli(c, k, 16);
     const char *name = arena_printf(c->perm, "%s.scratch", l->node->out[0]->name);
     call_done(l, &call, all ? "sort" : "topk", program_tensor(l->program, name, DT_U8, &bytes, 1));

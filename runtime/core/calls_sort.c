@@ -122,11 +122,11 @@ static void run_lines(const struct lines *l, const char *x, char *values, int64_
 }
 
 /* bufs: x, values or NULL, int64 indices or NULL, scratch (16 * k bytes). args: dtype, outer, n,
- * inner, k, largest, site (the fault's, where k is not in 0..n). Always sorted. */
+ * inner, k, largest. A fault where k is not in 0..n. Always sorted. */
 int onnxcc_call_topk(struct onnxcc_frame *f, void *const *bufs, const int64_t *args) {
     (void)f;
     struct lines l = {(int)args[0], args[1], args[2], args[3], args[4], args[5] ? ~(uint64_t)0 : 0};
-    if (l.k < 0 || l.k > l.n) return ONNXCC_CODE(ONNXCC_E_FAULT, args[6], 0);
+    if (l.k < 0 || l.k > l.n) return ONNXCC_FAULT_HERE;
     run_lines(&l, bufs[0], bufs[1], bufs[2], bufs[3]);
     return ONNXCC_OK;
 }

@@ -27,7 +27,7 @@ static void *compile(Ctx *ctx, const Loops *l, const char *dir, int number) {
     paste_text(&s, "runtime/ops.h");
     str_add(&s, "\nstatic inline void onnxcc_fail(struct onnxcc_frame *f, int code) {\n    if "
                 "(!f->fault) f->fault = code;\n}\n"
-                "#define onnxcc_fault onnxcc_fail\n#define ONNXCC_FAULT_HERE 77\n");
+                "#define onnxcc_fault onnxcc_fail\n");
     for (int i = 0; i < l->kernels.n; i++) {
         const LFunc *f = l->kernels.at[i];
         str_char(&s, '\n');

@@ -62,4 +62,12 @@ tail -c 48 got2.npy >a
 tail -c 48 where.npy >b
 same a b
 grep -aq "(2, 3)" got2.npy || fail "the shape of where"
+
+# A loop gives back what its rounds have placed: 3000 times 160 KB do not add up.
+compile "$models/rounds.onnx" -o rounds
+expect 0 ./rounds --check "$models/rounds"
+"$helper" npy "<i8" "()" 3000 >n.npy
+expect 0 ./rounds --dim N=20000 --input n=n.npy --bench --runs 1 --json
+cp out bench.json
+[ "$(member bench.json peak_rss_bytes)" -lt 64000000 ] || fail "rounds takes $(cat bench.json)"
 finish

@@ -101,5 +101,22 @@ def main():
            "i64": np.array([3, -(2**31), 7]), "i32": np.array([5, -6, 2**31 - 1], np.int32),
            "u8": np.array([0, 255, 101], np.uint8), "flag": np.array([True, False, True])})
 
+    # What a loop's rounds place is dead behind them: 300 rounds need no more room than one. The result has a size that only
+    # the run knows, too.
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [node("Cast", "i", "f", to=F32), node("Add", "x f", "moved"), node("NonZero", "moved", "at"), node("Shape", "at", "size"),
+         node("Gather", "size one", "count"), node("Add", "sum count", "sum_2"), node("Identity", "go", "go_2")],
+        "body", [value("i", I64, []), value("go", BOOL, []), value("sum", I64, [])],
+        [value("go_2", BOOL, []), value("sum_2", I64, []), value("count", I64, [])])
+    model("rounds", [("x", F32, ["N"]), ("n", I64, [])], [("total", I64, []), ("counts", I64, ["K"])],
+          [node("Loop", "n yes zero", "total counts", body=body)],
+          {"yes": np.array(True), "zero": np.array(0), "one": np.array(1)},
+          {"x": -np.arange(200, dtype=np.float32), "n": np.array(300)}, {"x": floats(2), "n": np.array(0)})
+
+    # How many are wanted is data, and may be wrong.
+    model("top", [("x", F32, ["N"]), ("k", I64, [1])], [("y", F32, ["K"]), ("at", I64, ["K"])],
+          [node("TopK", "x k", "y at")], {}, {"x": floats(9), "k": np.array([4])})
+
 
 main()

@@ -53,12 +53,22 @@ expect 0 ./pick --dim N=1000 # made-up indices lie within
 compile "$models/pick.onnx" -O0 -o plain
 refuses "Gather_of_rows" Gather -- ./plain --input ids=above.npy
 
+# ---- more than there is ----
+compile "$models/top.onnx" -o top
+expect 0 ./top --check "$models/top"
+npy "<i8" "(1,)" 20 >twenty.npy
+refuses "TopK_of_y" TopK -- ./top --dim N=5 --input k=twenty.npy
+
 # ---- the compiler's own command line ----
 refuses "missing.onnx" "No such file" -- "$onnxcc" missing.onnx -o x
 refuses "--nonsense" -- "$onnxcc" "$digits" --nonsense -o x
 refuses "--emit" '"exec"' -- "$onnxcc" "$digits" --emit=exec -o x
 refuses "--dim" -- "$onnxcc" "$digits" --dim N -o x
 refuses "M" -- "$onnxcc" "$digits" --dim M=3 -o x
+refuses cortex-foo "cortex-m4" -- "$onnxcc" "$digits" --target=thumbv7em-none-eabihf --emit=obj \
+    -mcpu=cortex-foo -o x
+refuses cortex-m4 neoverse-n1 -- "$onnxcc" "$digits" --target=aarch64-linux-gnu --emit=obj \
+    -mcpu=cortex-m4 -o x
 refuses "x86-64-v9" -- "$onnxcc" "$digits" -mcpu=x86-64-v9 -o x
 refuses "abacus-none" -- "$onnxcc" "$digits" --target=abacus-none -o x
 refuses "2 entries" -- "$onnxcc" "$digits" --entry=a,b -o x

@@ -21,4 +21,8 @@ ${CC:-cc} -std=c99 -Wall -Werror -O1 -I. -I"$root/tests/models" "$(program_of di
 ./digits.c.exe
 "$onnxcc" "$(model_of digits)" "$(model_of tiny_transformer)" --entry=digits,tiny_transformer --emit=c -o both.c
 ${CC:-cc} -std=c99 -Wall -Werror -O1 -c both.c -o both.o
-echo "-O0 and two entries: ok"
+for model in rounds top nonzero; do # loops, faults of the runtime's functions, sizes of the run
+    "$onnxcc" "$root/tests/run/models/$model.onnx" --emit=c -o $model.c
+    ${CC:-cc} -std=c99 -Wall -Werror -O1 -c $model.c -o $model.o
+done
+echo "-O0, two entries, loops: ok"
