@@ -9,6 +9,7 @@
 #include "ir/loops.h"
 #include "ir/machine.h"
 #include "ir/plan.h"
+#include "runtime/core/place.h"
 
 #define PASS(name, level, text) /* collected by the build */
 
@@ -74,5 +75,8 @@ LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to expli
 /* ---- plan/ ---- */
 bool pass_order(Program *);
 bool pass_inplace(Program *);
+/* Offsets of n buffers of known sizes, and the end of the highest; stops where that is `least`, the
+ * largest live set. */
+int64_t place_search(Ctx *, const struct onnxcc_live *, int n, int64_t least, int64_t *offset);
 
 #endif

@@ -86,6 +86,7 @@ static bool in_order(const Lives *l, const int64_t *offset, int64_t base, int64_
 
 static void check_places(void) {
     enum { CASES = 200 };
+    Ctx *ctx = ctx_new();
     static Lives l;
     static int64_t offset[MAX_BUFFERS], work[2 * MAX_BUFFERS];
     double sum = 0, worst = 0;
@@ -98,10 +99,15 @@ static void check_places(void) {
         if (end - base < most) fail("the arena is too small", i);
         if (i >= CASES || most == 0) continue;
         sum += (double)(end - base) / (double)most;
-        worst = MAX(worst, (double)(end - base) / (double)most);
+        int64_t searched = place_search(ctx, l.at, l.n, most, offset);
+        if (!in_order(&l, offset, 0, searched)) fail("searched buffers overlap", i);
+        if (searched < most || searched > end - base) fail("the search made it larger", i);
+        worst = MAX(worst, (double)searched / (double)most);
     }
-    printf("arena / largest live set of networks: mean %.3f, worst %.3f\n", sum / CASES, worst);
-    if (sum / CASES > 1.10) fail("the arena is too large", 0);
+    printf("arena / largest live set of networks: mean %.3f, searched at worst %.3f\n",
+           sum / CASES, worst);
+    if (sum / CASES > 1.10 || worst > 1.10) fail("the arena is too large", 0);
+    ctx_free(ctx);
 }
 
 /* ---- random programs ---- */

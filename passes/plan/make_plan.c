@@ -1,6 +1,5 @@
 /* Lifetimes, symbol slots and places of everything in the arena. */
 #include "passes/passes.h"
-#include "runtime/core/place.h"
 
 typedef struct Live {
     int first, last;
@@ -114,25 +113,29 @@ static void add_buffer(Plan *plan, Tensor *t) {
     vec_push(plan->ctx->perm, &plan->buffers, b);
 }
 
-static bool place_static(Plan *plan) {
-    int n = plan->buffers.n;
-    struct onnxcc_live *live = NEW_ARRAY(plan->ctx->perm, struct onnxcc_live, n + 1);
-    int64_t *offset = NEW_ARRAY(plan->ctx->perm, int64_t, n + 1),
-            *work = NEW_ARRAY(plan->ctx->perm, int64_t, 2 * n + 1);
-    for (int i = 0; i < n; i++) {
-        PlanBuffer *b = &plan->buffers.at[i];
+static bool known_sizes(const Plan *plan, struct onnxcc_live *live) {
+    for (int i = 0; i < plan->buffers.n; i++) {
+        const PlanBuffer *b = &plan->buffers.at[i];
         if (!expr_is_int(b->bytes, &live[i].bytes)) return false;
         live[i].first = b->first;
         live[i].last = b->last;
     }
-    plan->arena = onnxcc_place(live, n, 0, offset, work);
-    for (int i = 0; i < n; i++) plan->buffers.at[i].offset = offset[i];
+    return true;
+}
+
+static bool place_static(Plan *plan) {
+    int n = plan->buffers.n;
+    struct onnxcc_live *live = NEW_ARRAY(plan->ctx->perm, struct onnxcc_live, n + 1);
+    int64_t *offset = NEW_ARRAY(plan->ctx->perm, int64_t, n + 1);
+    if (!known_sizes(plan, live)) return false;
     for (int step = 0; step < plan->n_steps; step++) {
         int64_t sum = 0;
         for (int i = 0; i < n; i++)
             if (live[i].first <= step && step <= live[i].last) sum += live[i].bytes;
         plan->live_max = MAX(plan->live_max, sum);
     }
+    plan->arena = place_search(plan->ctx, live, n, plan->live_max, offset);
+    for (int i = 0; i < n; i++) plan->buffers.at[i].offset = offset[i];
     return true;
 }
 

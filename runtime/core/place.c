@@ -15,8 +15,13 @@ static void sort_by_size(const struct onnxcc_live *item, int64_t n, int64_t *ord
 
 int64_t onnxcc_place(const struct onnxcc_live *item, int64_t n, int64_t base, int64_t *offset,
                      int64_t *work) {
-    int64_t *order = work, *placed = work + n, top = base;
-    sort_by_size(item, n, order);
+    sort_by_size(item, n, work);
+    return onnxcc_place_ordered(item, n, base, work, offset, work + n);
+}
+
+int64_t onnxcc_place_ordered(const struct onnxcc_live *item, int64_t n, int64_t base,
+                             const int64_t *order, int64_t *offset, int64_t *placed) {
+    int64_t top = base;
     for (int64_t k = 0; k < n; k++) {
         const struct onnxcc_live *b = &item[order[k]];
         int64_t at = base, where = 0;

@@ -13,4 +13,8 @@ struct onnxcc_live { int64_t bytes, first, last; };
 int64_t onnxcc_place(const struct onnxcc_live *, int64_t n, int64_t base, int64_t *offset,
                      int64_t *work);
 
+/* The same in a given order: order[k] is placed k-th. `placed`: n elements of work space. */
+int64_t onnxcc_place_ordered(const struct onnxcc_live *, int64_t n, int64_t base,
+                             const int64_t *order, int64_t *offset, int64_t *placed);
+
 #endif
