@@ -105,6 +105,22 @@ bool input_cell(OnnxNode *, int k, Expr **out,
  * dimension of the inputs. */
 bool demand_size(OnnxNode *, Expr *dim, int64_t least);
 
+/* ---- axes that only the run knows (axes_late.c) ---- */
+typedef struct LateAxes {
+    Expr *at[MAX_RANK]; /* each in 0..rank-1; no two are equal */
+    int n;
+} LateAxes;
+bool is_late(OnnxNode *, int k); /* has input k a known length, but elements that are not known now? */
+bool late_axes(OnnxNode *, int k, int rank, LateAxes *); /* reads input k */
+/* of[i] where `axis` is the i-th of them, else `otherwise`; `yes` where it is any of them, else `no` */
+Expr *late_pick(OnnxNode *, const LateAxes *, int axis, Expr *const *of, Expr *otherwise);
+Expr *late_choose(OnnxNode *, const LateAxes *, int axis, Expr *yes, Expr *no);
+/* The sizes of the other axes (rank - n), and the sizes with a 1 at each of the axes (rank + n). */
+void late_rest(OnnxNode *, const LateAxes *, const Type *, Expr **dims);
+void late_insert(OnnxNode *, const LateAxes *, const Type *, Expr **dims);
+/* Where the axes stand there is 1, and all their elements are in one more axis at the end. */
+Value *late_gather(OnnxNode *, const LateAxes *, Value *);
+
 /* ---- shorthands (short.c); NULL in, NULL out ---- */
 Value *flt(OnnxNode *, const Value *like, double v); /* a constant of the type of `like`, rank 0 */
 Value *num(OnnxNode *, const Value *like, int64_t v);

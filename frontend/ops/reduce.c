@@ -20,17 +20,37 @@ typedef struct Reduction {
     int64_t axes[MAX_RANK];
     int n_axes;
     bool keep, noop;
+    Expr *dims[MAX_RANK]; /* late axes: of the result */
+    int rank;             /* of those; -1: the axes are known */
 } Reduction;
+
+/* Axes that only the run knows are made one axis at the end. */
+static Value *gather_late(OnnxNode *n, Value *x, Reduction *r) {
+    LateAxes late;
+    int rank = x->type.rank;
+    if (!late_axes(n, 1, rank, &late)) return NULL;
+    if (!r->keep) late_rest(n, &late, &x->type, r->dims);
+    for (int i = 0; r->keep && i < rank; i++)
+        r->dims[i] = late_choose(n, &late, i, ix(n, 1), x->type.dims[i]);
+    r->rank = r->keep ? rank : rank - late.n;
+    r->keep = r->noop = false;
+    r->axes[0] = rank;
+    r->n_axes = 1;
+    return late_gather(n, &late, x);
+}
 
 static Value *open_reduction(OnnxNode *n, int moved, int types, Reduction *r) {
     Value *x = need(n, 0, types);
     r->keep = attr_int(n, "keepdims", 1) != 0;
+    r->rank = -1;
+    if (x && n->opset >= moved && is_late(n, 1)) return gather_late(n, x, r);
     return x && reduced_axes(n, x, moved, r->axes, &r->n_axes, &r->noop) ? x : NULL;
 }
 
 static Value *reduce(OnnxNode *n, Value *x, const char *kind, const Reduction *r) {
     if (!x || r->noop || !r->n_axes) return x;
-    return build_reduce(n->g, x, kind, r->axes, r->n_axes, r->keep);
+    Value *y = build_reduce(n->g, x, kind, r->axes, r->n_axes, r->keep);
+    return r->rank < 0 || r->keep ? y : reshape_to(n, y, r->dims, r->rank);
 }
 
 static bool plain(OnnxNode *n, const char *kind, int moved, int types) {
@@ -131,17 +151,41 @@ ONNX_OP(ArgMin, 1) {
     return arg_reduce(n, "argmin");
 }
 
+/* The input of a cumulation along an axis that only the run knows: [before, size, behind]. */
+static Value *three_axes(OnnxNode *n, Value *x, int *axis) {
+    LateAxes late;
+    Ctx *c = n->ctx;
+    if (!late_axes(n, 1, x->type.rank, &late)) return NULL;
+    if (late.n != 1) return bad(n, "input 1 must have one element"), NULL;
+    Expr *dims[] = {ix(n, 1), ix(n, 1), ix(n, 1)}, *one = ix(n, 1);
+    for (int i = 0; i < x->type.rank; i++) {
+        Expr *size = x->type.dims[i], *at = late.at[0], *here = ix(n, i);
+        Expr *part[] = {
+            expr_op3(c, SOP_select, expr_op2(c, SOP_lt, here, at), size, one),
+            late_choose(n, &late, i, size, one),
+            expr_op3(c, SOP_select, expr_op2(c, SOP_lt, at, here), size, one),
+        };
+        for (int k = 0; k < LEN(part); k++) dims[k] = expr_mul(c, dims[k], part[k]);
+    }
+    *axis = 1;
+    return reshape_to(n, x, dims, LEN(dims));
+}
+
 static bool cumulate(OnnxNode *n, const char *kind) {
-    Value *x = need(n, 0, T_NUM);
+    Value *whole = need(n, 0, T_NUM), *x = whole;
     int64_t which;
     int axis;
-    if (!x || !known_int(n, 1, &which) || !axis_in(n, which, x->type.rank, &axis)) return false;
+    if (!x) return false;
+    if (is_late(n, 1)) x = three_axes(n, x, &axis);
+    else if (!known_int(n, 1, &which) || !axis_in(n, which, x->type.rank, &axis)) return false;
+    if (!x) return false;
     Node *c = node_draft(n->g, OP_cumulate, &x, 1, 1);
     node_set_str(n->g, c, "kind", kind);
     node_set_int(n->g, c, "axis", axis);
     node_set_int(n->g, c, "exclusive", attr_int(n, "exclusive", 0) != 0);
     node_set_int(n->g, c, "reverse", attr_int(n, "reverse", 0) != 0);
-    return node_finish(n->g, c) && give(n, 0, c->out[0]);
+    return node_finish(n->g, c) &&
+           give(n, 0, reshape_to(n, c->out[0], whole->type.dims, whole->type.rank));
 }
 
 ONNX_OP(CumSum, 11) {

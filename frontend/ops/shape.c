@@ -133,12 +133,27 @@ static bool axes_arg(OnnxNode *n, int64_t *axes, int *count) {
     return ints_arg(n, old ? "axes" : NULL, old ? -1 : 1, axes, MAX_RANK, count);
 }
 
+/* Squeeze (insert: Unsqueeze) by axes that only the run knows. */
+static bool squeeze_late(OnnxNode *n, Value *x, bool insert) {
+    Expr *dims[MAX_RANK];
+    LateAxes late;
+    int64_t count = 1;
+    if (n->in[1]->type.rank == 1) expr_is_int(n->in[1]->type.dims[0], &count);
+    int64_t rank = x->type.rank + (insert ? count : -count);
+    if (rank > MAX_RANK) return bad(n, "rank would exceed %d", MAX_RANK);
+    if (!late_axes(n, 1, insert ? (int)rank : x->type.rank, &late)) return false;
+    if (insert) late_insert(n, &late, &x->type, dims);
+    else late_rest(n, &late, &x->type, dims);
+    return give(n, 0, reshape_to(n, x, dims, (int)rank));
+}
+
 ONNX_OP(Squeeze, 1) {
     ATTRS("axes:I<13");
     Value *x = need(n, 0, T_ANY);
     int64_t axes[MAX_RANK], sorted[MAX_RANK];
     Expr *dims[MAX_RANK];
     int count, rank = 0;
+    if (x && n->opset >= 13 && is_late(n, 1)) return squeeze_late(n, x, false);
     if (!x || !axes_arg(n, axes, &count)) return false;
     if (count > 0 && !axes_in(n, axes, count, x->type.rank, sorted)) return false;
     for (int i = 0, k = 0; i < x->type.rank; i++) {
@@ -158,6 +173,7 @@ ONNX_OP(Unsqueeze, 1) {
     int64_t axes[MAX_RANK], sorted[MAX_RANK];
     Expr *dims[MAX_RANK];
     int count;
+    if (x && n->opset >= 13 && is_late(n, 1)) return squeeze_late(n, x, true);
     if (!x || !axes_arg(n, axes, &count)) return false;
     if (count < 0) return bad(n, "axes are missing");
     int rank = x->type.rank + count;

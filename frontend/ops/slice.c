@@ -61,10 +61,85 @@ static bool slice_args(OnnxNode *n, int rank, SliceArgs *a) {
     return true;
 }
 
+/* A step that only the run knows; the program checks that it is not 0. */
+static Expr *late_step(OnnxNode *n, Value *steps, int i) {
+    Ctx *c = n->ctx;
+    Expr *step = value_cell(n->g, steps, i, -INT32_MAX, INT32_MAX),
+         *size = value_cell(n->g, un(n, SOP_abs, steps), i, 1, INT32_MAX);
+    if (!step || !size) return NULL;
+    Expr *negative = expr_op2(c, SOP_lt, step, ix(n, 0));
+    return expr_op3(c, SOP_select, negative, expr_muli(c, size, -1), size);
+}
+
+/* Start and length of one axis for a step of either sign. */
+static void late_bounds(OnnxNode *n, Expr *dim, Expr *start, Expr *end, Expr *step, Expr **from,
+                        Expr **len) {
+    Ctx *c = n->ctx;
+    int64_t known;
+    if (expr_is_int(step, &known)) {
+        slice_axis(n, dim, start, end, known, from, len);
+        return;
+    }
+    Expr *back = expr_op2(c, SOP_lt, step, ix(n, 0)), *up, *n_up, *down, *n_down;
+    slice_axis(n, dim, start, end, 1, &up, &n_up);
+    slice_axis(n, dim, start, end, -1, &down, &n_down);
+    *from = expr_op3(c, SOP_select, back, down, up);
+    Expr *all = expr_op3(c, SOP_select, back, n_down, n_up), *minus = expr_muli(c, step, -1);
+    *len = expr_ceildiv(c, all, at_least(n, expr_op3(c, SOP_select, back, minus, step), 1));
+}
+
+typedef struct LateSlice {
+    Expr *start[MAX_RANK], *end[MAX_RANK], *step[MAX_RANK];
+    LateAxes axes;
+} LateSlice;
+
+static bool late_slice_args(OnnxNode *n, int rank, LateSlice *s) {
+    int n_starts, n_ends, n_steps = 0;
+    if (!input_cells(n, 1, s->start, MAX_RANK, &n_starts, INT64_MIN) ||
+        !input_cells(n, 2, s->end, MAX_RANK, &n_ends, INT64_MIN))
+        return false;
+    s->axes.n = n_starts;
+    for (int i = 0; i < n_starts; i++) s->axes.at[i] = ix(n, i);
+    if (has(n, 3) && !late_axes(n, 3, rank, &s->axes)) return false;
+    if (has(n, 4) && !input_cells(n, 4, s->step, MAX_RANK, &n_steps, INT64_MIN)) return false;
+    if (n_ends != n_starts || s->axes.n != n_starts || (has(n, 4) && n_steps != n_starts))
+        return bad(n, "starts, ends, axes and steps differ in length");
+    if (n_starts > rank) return bad(n, "%d starts are given for rank %d", n_starts, rank);
+    for (int i = 0; i < n_starts; i++) {
+        int64_t known;
+        if (!has(n, 4)) s->step[i] = ix(n, 1);
+        else if (!expr_is_int(s->step[i], &known)) s->step[i] = late_step(n, n->in[4], i);
+        else if (known == 0) return bad(n, "a step is 0");
+        if (!s->step[i]) return false;
+    }
+    return true;
+}
+
+/* Slices whose axes or steps only the run knows: every axis may be any of them. */
+static bool late_slice(OnnxNode *n, Value *x) {
+    Ctx *c = n->ctx;
+    LateSlice s;
+    Expr *from[MAX_RANK], *len[MAX_RANK], *step[MAX_RANK], *at[MAX_RANK];
+    if (!late_slice_args(n, x->type.rank, &s)) return false;
+    for (int i = 0; i < x->type.rank; i++) {
+        Expr *first[MAX_RANK], *count[MAX_RANK], *dim = x->type.dims[i];
+        for (int k = 0; k < s.axes.n; k++)
+            late_bounds(n, dim, s.start[k], s.end[k], s.step[k], &first[k], &count[k]);
+        from[i] = late_pick(n, &s.axes, i, first, ix(n, 0));
+        len[i] = late_pick(n, &s.axes, i, count, dim);
+        step[i] = late_pick(n, &s.axes, i, s.step, ix(n, 1));
+    }
+    Node *y = build_compute_begin(n->g, &x, 1, x->type.dtype, len, x->type.rank);
+    for (int i = 0; i < x->type.rank; i++)
+        at[i] = expr_add(c, from[i], expr_mul(c, y->vars[i]->self, step[i]));
+    return give(n, 0, build_compute_end(n->g, y, expr_load(c, y->params[0], at, x->type.rank)));
+}
+
 ONNX_OP(Slice, 1) {
     ATTRS("starts:I!<10 ends:I!<10 axes:I<10");
     Value *x = need(n, 0, T_ANY);
     SliceArgs a;
+    if (x && n->opset >= 10 && (is_late(n, 3) || is_late(n, 4))) return late_slice(n, x);
     if (!x || !slice_args(n, x->type.rank, &a)) return false;
     Expr *from[MAX_RANK], *len[MAX_RANK];
     int64_t steps[MAX_RANK], once[MAX_RANK];
@@ -151,12 +226,40 @@ ONNX_OP(Concat, 1) {
 
 /* ---- pad ---- */
 
+/* Begins and ends where only the run knows the axes. */
+static bool late_pads(OnnxNode *n, int rank, Expr **lo, Expr **hi) {
+    Expr *pads[2 * MAX_RANK];
+    LateAxes axes;
+    int count;
+    if (!input_cells(n, 1, pads, 2 * MAX_RANK, &count, INT64_MIN)) return false;
+    if (!late_axes(n, 3, rank, &axes) || !small_cells(n, pads, count)) return false;
+    if (count != 2 * axes.n) return bad(n, "%d pads are given for %d axes", count, axes.n);
+    for (int i = 0; i < rank; i++) {
+        lo[i] = late_pick(n, &axes, i, pads, ix(n, 0));
+        hi[i] = late_pick(n, &axes, i, pads + axes.n, ix(n, 0));
+    }
+    return true;
+}
+
+/* Padding by a number that only the run knows. */
+static Value *late_fill(OnnxNode *n, Value *x, Expr *const *lo, Expr *const *hi) {
+    Value *fill = need(n, 2, T_PLAIN), *one = graph_const_i(n->g, DT_BOOL, 1);
+    if (!fill || !same_dtype(n, 0, 2) || !want_rank(n, 2, 0, 1)) return NULL;
+    if (fill->type.rank && !expr_is(fill->type.dims[0], 1))
+        return bad(n, "input 2 must have one element"), NULL;
+    Value *mask = build_expand(n->g, one, x->type.dims, x->type.rank);
+    mask = mask ? build_pad(n->g, mask, lo, hi, "constant", 0) : NULL;
+    Value *padded = mask ? build_pad(n->g, x, lo, hi, "constant", 0) : NULL;
+    return sel(n, mask, padded, reshape_to(n, fill, NULL, 0));
+}
+
 /* Begins and ends of all axes, or of those that input 3 lists. */
 static bool pad_amounts(OnnxNode *n, int rank, Expr **lo, Expr **hi) {
     const char *name = n->opset < 2 ? "paddings" : n->opset < 11 ? "pads" : NULL;
     Expr *pads[2 * MAX_RANK];
     int64_t axes[MAX_RANK], once[MAX_RANK];
     int count, n_axes = -1;
+    if (n->opset >= 18 && is_late(n, 3)) return late_pads(n, rank, lo, hi);
     if (!cells_arg(n, name, name ? -1 : 1, pads, 2 * MAX_RANK, &count, INT64_MIN)) return false;
     if (n->opset >= 18 && !ints_arg(n, NULL, 3, axes, MAX_RANK, &n_axes)) return false;
     for (int i = 0; i < rank; i++) lo[i] = hi[i] = ix(n, 0);
@@ -182,6 +285,8 @@ ONNX_OP(Pad, 1) {
     if (!x || !pad_amounts(n, x->type.rank, lo, hi)) return false;
     const char *mode = attr_string(n, "mode", "constant");
     bool constant = !strcmp(mode, "constant");
+    if (constant && n->opset >= 11 && has(n, 2) && !n->in[2]->data)
+        return give(n, 0, late_fill(n, x, lo, hi));
     if (constant && n->opset >= 11 && has(n, 2) &&
         (!same_dtype(n, 0, 2) || !known_float(n, 2, &value)))
         return false;
