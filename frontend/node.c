@@ -27,6 +27,7 @@ bool give(OnnxNode *n, int k, Value *v) {
 }
 
 static int class_of(DType t) {
+    if (dtype_is_narrow(t)) return T_N;
     switch (dtype_class(t)) {
     case DC_F: return T_F;
     case DC_S: return T_S;
@@ -38,7 +39,7 @@ static int class_of(DType t) {
 
 static const char *classes_shown(OnnxNode *n, int types) {
     static const char *const names[] = {"float", "signed integer", "unsigned integer", "bool",
-                                        "string"};
+                                        "string", "float8, float4 or integers below 8 bits"};
     Str s = str_new(n->ctx->perm);
     for (int i = 0; i < LEN(names); i++)
         if (types & 1 << i) str_fmt(&s, "%s%s", s.n ? " or " : "", names[i]);

@@ -64,13 +64,15 @@ enum {
     T_S = 2,
     T_U = 4,
     T_B = 8,
-    T_STR = 16, /* floats, signed, unsigned, bool, string */
+    T_STR = 16,
+    T_N = 32, /* floats, signed, unsigned, bool, string; narrow: float8, float4, 4 and 2 bits */
     T_FLOAT = T_F,
     T_INT = T_S | T_U,
     T_SIGNED = T_F | T_S,
     T_NUM = T_F | T_S | T_U,
     T_PLAIN = T_NUM | T_B,
-    T_ANY = T_PLAIN | T_STR
+    T_MOVED = T_PLAIN | T_N, /* whatever is no more than copied */
+    T_ANY = T_MOVED | T_STR
 };
 /* Input k. need: reports where it is absent; both: where its type is not among `types`. */
 Value *need(OnnxNode *, int k, int types);
@@ -143,6 +145,8 @@ Value *matmul(OnnxNode *, Value *a, Value *b); /* numpy's rules (linear.c) */
 /* Gathers along one axis; views where the indices are constants in arithmetic progression
  * (index.c). */
 Value *gather(OnnxNode *, Value *x, Value *indices, int axis);
+/* As Cast converts; round_mode (up, down, nearest) is for f8e8m0 alone (cast.c). */
+Value *cast_as_onnx(OnnxNode *, Value *, DType, bool saturate, const char *round_mode);
 /* Input 0 and 1 must be x and the weights, as the checks report on inputs (conv.c). */
 Value *conv(OnnxNode *, Value *x, Value *weights, Value *bias);
 

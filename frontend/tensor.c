@@ -2,6 +2,7 @@
  * (model.h). */
 #include "frontend/model.h"
 #include "frontend/wire.h"
+#include "ir/scalar_eval.h"
 
 static const char *const onnx_types[] = {
     "undefined",      "float",    "uint8",        "int8",           "uint16",
@@ -103,10 +104,27 @@ static const uint8_t *clean_bools(Model *m, const uint8_t *data, size_t n) {
     return clean;
 }
 
+/* Elements of less than a byte are packed, low bits first; here each gets a byte of its own. */
+static uint8_t *unpack(Model *m, const uint8_t *from, int64_t elements, DType dtype) {
+    int bits = dtype_bits(dtype), each = 8 / bits;
+    uint8_t *to = arena_alloc(m->arena, (size_t)elements + 1);
+    for (int64_t i = 0; i < elements; i++)
+        to[i] = (uint8_t)scalar_wrap(dtype_is_float(dtype) ? DT_U4 : dtype,
+                                     from[i / each] >> (i % each * bits));
+    return to;
+}
+
+/* Bytes that elements take in a file. */
+static size_t packed_bytes(DType dtype, int64_t elements) {
+    int bits = dtype_bits(dtype);
+    return bits < 8 ? (size_t)(elements / (8 / bits)) + (elements % (8 / bits) != 0)
+                    : (size_t)elements * dtype_bytes(dtype);
+}
+
 static bool raw_data(Model *m, const Loc *loc, const Onnx__TensorProto *t, DType dtype,
                      int64_t elements, const void **data) {
     const uint8_t *at;
-    size_t size, want = (size_t)elements * dtype_bytes(dtype);
+    size_t size, want = packed_bytes(dtype, elements);
     if (t->data_location == 1) {
         if (!external_bytes(m, loc, t, &at, &size)) return false;
     } else {
@@ -122,7 +140,9 @@ static bool raw_data(Model *m, const Loc *loc, const Onnx__TensorProto *t, DType
     if (size != want)
         return diag_error(m->ctx, loc, "tensor %s needs %zu bytes for its shape and has %zu",
                           shown(m->ctx, t->name), want, size);
-    *data = dtype == DT_BOOL ? clean_bools(m, at, size) : at;
+    *data = dtype == DT_BOOL        ? clean_bools(m, at, size)
+            : dtype_bits(dtype) < 8 ? unpack(m, at, elements, dtype)
+                                    : at;
     return true;
 }
 
@@ -138,11 +158,13 @@ bool tensor_read(Model *m, const Loc *loc, const Onnx__TensorProto *t, Const **o
     if (t->has_raw_data || t->data_location == 1) {
         if (!raw_data(m, loc, t, dtype, elements, &data)) return false;
     } else {
-        size_t n;
-        data = typed_data(m, t, dtype, &n);
-        if (n != (size_t)elements)
-            return diag_error(ctx, loc, "%s needs %lld elements for its shape and has %zu", what,
-                              (long long)elements, n);
+        bool packed = dtype_bits(dtype) < 8; /* int32_data then holds bytes of several elements */
+        size_t n, want = packed ? packed_bytes(dtype, elements) : (size_t)elements;
+        data = typed_data(m, t, packed ? DT_U8 : dtype, &n);
+        if (n != want)
+            return diag_error(ctx, loc, "%s needs %zu %s for its shape and has %zu", what,
+                              want, packed ? "packed bytes" : "elements", n);
+        if (packed) data = unpack(m, data, elements, dtype);
     }
     *out = const_new(ctx, dtype, elements, elements ? data : "");
     return true;

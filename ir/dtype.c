@@ -39,7 +39,7 @@ int dtype_bits(DType t) {
 }
 
 size_t dtype_bytes(DType t) {
-    return (size_t)row(t)->bits / 8;
+    return (size_t)(row(t)->bits + 7) / 8;
 }
 
 const char *dtype_c(DType t) {

@@ -285,7 +285,7 @@ Expr *expr_cast(Ctx *ctx, DType t, Expr *e) {
 }
 
 Expr *expr_bits(Ctx *ctx, DType t, Expr *e) {
-    CHECK(dtype_bits(t) == dtype_bits(e->type));
+    CHECK(dtype_bytes(t) == dtype_bytes(e->type));
     ScalarValue v = scalar_of_expr(e);
     if (e->type == t) return e;
     if (e->kind == E_INT || e->kind == E_FLT)

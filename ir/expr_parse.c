@@ -153,7 +153,7 @@ static Operand parse_cast(Parser *p, bool bits, const Tok *at) {
     Operand v = parse_level(p, 0);
     if (!v.e || !lex_expect(p->lex, ')')) return none;
     bool fits = t != DT_STR && v.e->type != DT_STR;
-    if (!fits || (bits && dtype_bits(t) != dtype_bits(v.e->type))) {
+    if (!fits || (bits && dtype_bytes(t) != dtype_bytes(v.e->type))) {
         lex_error_at(p->lex, at, "no cast from %s to %s", dtype_name(v.e->type), dtype_name(t));
         return none;
     }

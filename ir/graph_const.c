@@ -44,7 +44,7 @@ static double load_flt(DType t, const char *p) {
     case DT_BF16: memcpy(&half, p, 2); return bf16_to_f32(half);
     case DT_F32: memcpy(&single, p, 4); return single;
     case DT_F64: memcpy(&value, p, 8); return value;
-    default: return 0;
+    default: return dtype_is_narrow(t) ? narrow_to_f32(t, (uint8_t)*p) : 0;
     }
 }
 
@@ -75,10 +75,12 @@ int64_t const_get_int(const Const *c, int64_t i) {
 Const *const_new_flt(Ctx *ctx, DType t, double v) {
     char *p = arena_alloc(ctx->perm, 8);
     float single = (float)v;
-    uint16_t half = t == DT_BF16 ? bf16_from_f64(v) : f16_from_f64(v);
+    uint16_t half = dtype_is_narrow(t) ? narrow_from_f64(t, v)
+                    : t == DT_BF16     ? bf16_from_f64(v)
+                                       : f16_from_f64(v);
     if (t == DT_F64) memcpy(p, &v, 8);
     else if (t == DT_F32) memcpy(p, &single, 4);
-    else memcpy(p, &half, 2);
+    else memcpy(p, &half, dtype_bytes(t));
     return const_new(ctx, t, 1, p);
 }
 

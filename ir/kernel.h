@@ -58,12 +58,15 @@ struct Tensor {
     Layout *layout;
     Const *data;        /* SP_CONST: row-major payload; `layout` says how it is to be stored */
     bool state;         /* outlives a run */
+    Type *outer;        /* SP_INPUT/SP_OUTPUT: the type that callers see where it is another one: a
+                           narrow type, packed low bits first where it has less than 8 bits */
     Tensor *alias;      /* shares the storage of this tensor (same bytes, same layout meaning) */
     int slot;           /* SP_INPUT/SP_OUTPUT: position in the list; for others the plan sets it */
     int mark;
     void *aux;
 };
 Tensor *tensor_new(Ctx *, const char *name, DType, Expr *const *dims, int rank, Space);
+Type tensor_outer(const Tensor *);  /* what callers see: `outer`, or its own type */
 Expr *tensor_extent(Ctx *, const Tensor *, int physical_dim);
 int tensor_physical_rank(const Tensor *);
 Expr *tensor_elements(Ctx *, const Tensor *);                 /* physical, padding included */

@@ -100,25 +100,42 @@ static bool parse_dims(KParse *p, Expr **dims, int *rank) {
     return lex_expect(p->lex, ']');
 }
 
+static bool parse_type(KParse *p, DType *dtype, Expr **dims, int *rank) {
+    Tok at = *lex_peek(p->lex);
+    const char *type;
+    if (!lex_ident(p->lex, &type)) return false;
+    *dtype = dtype_by_name(type);
+    if (*dtype == DT_NONE || *dtype == DT_INDEX)
+        return lex_error_at(p->lex, &at, "%s is no element type", type);
+    return parse_dims(p, dims, rank);
+}
+
+static bool parse_outer(KParse *p, Tensor *t) {
+    DType dtype;
+    Expr *dims[MAX_RANK];
+    int rank;
+    if (!parse_type(p, &dtype, dims, &rank)) return false;
+    Type type = type_make(dtype, dims, rank);
+    t->outer = arena_copy(p->ctx->perm, &type, sizeof type);
+    return true;
+}
+
 static bool parse_suffixes(KParse *p, Tensor *t) {
     if (lex_accept_word(p->lex, "layout") && !kparse_layout(p, t->rank, &t->layout)) return false;
     if (lex_accept_word(p->lex, "alias") && !(t->alias = kparse_tensor_ref(p))) return false;
     t->state = lex_accept_word(p->lex, "state");
-    return true;
+    return !lex_accept_word(p->lex, "as") || parse_outer(p, t);
 }
 
 Tensor *kparse_tensor(KParse *p, Space space) {
     Tok at = *lex_peek(p->lex);
-    const char *name, *type;
+    const char *name;
+    DType dtype;
     Expr *dims[MAX_RANK];
     int rank;
-    if (!lex_value(p->lex, &name) || !lex_expect(p->lex, ':') || !lex_ident(p->lex, &type))
-        return NULL;
-    DType dtype = dtype_by_name(type);
-    if (dtype == DT_NONE || dtype == DT_INDEX)
-        return lex_error_at(p->lex, &at, "%s is no element type", type), NULL;
+    if (!lex_value(p->lex, &name) || !lex_expect(p->lex, ':')) return NULL;
     if (map_get(p->tensors, name)) return lex_error_at(p->lex, &at, "this name is taken"), NULL;
-    if (!parse_dims(p, dims, &rank)) return NULL;
+    if (!parse_type(p, &dtype, dims, &rank)) return NULL;
     Tensor *t = tensor_new(p->ctx, name, dtype, dims, rank, space);
     map_set(p->tensors, name, t);
     program_name(p->program, name);
@@ -216,9 +233,13 @@ static Expr *settle(void *user, Expr *e) {
 }
 
 static void settle_params(KParse *p, Tensor *const *list, int n) {
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        Type *outer = list[i]->outer;
         for (int d = 0; d < list[i]->rank; d++)
             list[i]->dims[d] = expr_rewrite(p->ctx, list[i]->dims[d], settle, p);
+        for (int d = 0; outer && d < outer->rank; d++)
+            outer->dims[d] = expr_rewrite(p->ctx, outer->dims[d], settle, p);
+    }
 }
 
 static bool parse_header(KParse *p) {

@@ -43,6 +43,10 @@ void kprint_tensor(Str *s, const Tensor *t) {
         print_value(s, t->alias->name);
     }
     if (t->state) str_add(s, " state");
+    if (t->outer) {
+        str_add(s, " as ");
+        type_print(s, t->outer);
+    }
 }
 
 static void print_tensors(Str *s, Tensor *const *list, int n) {

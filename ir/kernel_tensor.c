@@ -12,6 +12,10 @@ Tensor *tensor_new(Ctx *ctx, const char *name, DType t, Expr *const *dims, int r
     return x;
 }
 
+Type tensor_outer(const Tensor *t) {
+    return t->outer ? *t->outer : type_make(t->dtype, t->dims, t->rank);
+}
+
 DType tensor_dtype(const Tensor *t) {
     return t->dtype;
 }

@@ -25,6 +25,7 @@ static ScalarValue from_float(DType t, double v, float f) {
     if (t == DT_F64) r.d = v;
     else if (t == DT_F16) r.f = f16_to_f32(f16_from_f64(v));
     else if (t == DT_BF16) r.f = bf16_to_f32(bf16_from_f64(v));
+    else if (dtype_is_narrow(t)) r.f = narrow_to_f32(t, narrow_from_f64(t, v));
     else r.f = f;
     return r;
 }
@@ -64,14 +65,16 @@ ScalarValue scalar_load(DType t, const void *p) {
     else if (t == DT_F32) memcpy(&r.f, p, 4);
     else if (t == DT_F16) r.f = f16_to_f32((uint16_t)bits);
     else if (t == DT_BF16) r.f = bf16_to_f32((uint16_t)bits);
+    else if (dtype_is_float(t)) r.f = narrow_to_f32(t, (uint8_t)bits);
     else r.i = scalar_wrap(t, (int64_t)bits);
     return r;
 }
 
 void scalar_store(DType t, void *p, ScalarValue v) {
-    uint16_t half = t == DT_F16 ? f16_from_f32(v.f) : t == DT_BF16 ? bf16_from_f32(v.f) : 0;
-    const void *from = t == DT_F16 || t == DT_BF16 ? (const void *)&half : (const void *)&v;
-    memcpy(p, from, dtype_bytes(t));
+    if (t == DT_F16) v.u = f16_from_f32(v.f);
+    else if (t == DT_BF16) v.u = bf16_from_f32(v.f);
+    else if (dtype_is_float(t) && dtype_is_narrow(t)) v.u = narrow_from_f64(t, v.f);
+    memcpy(p, &v, dtype_bytes(t));
 }
 
 ScalarValue scalar_of_expr(const Expr *e) {
@@ -228,7 +231,7 @@ FLOAT_OPS(eval_double, double, IN_DOUBLE)
 
 static ScalarValue reinterpret(DType from, DType to, ScalarValue v) {
     unsigned char bytes[16] = {0};
-    CHECK(dtype_bits(from) == dtype_bits(to));
+    CHECK(dtype_bytes(from) == dtype_bytes(to));
     scalar_store(from, bytes, v);
     return scalar_load(to, bytes);
 }

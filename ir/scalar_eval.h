@@ -1,8 +1,8 @@
 /* One scalar operation on typed values: the reference that every executor is compared with.
  *
- * Where a value lies: f64 in d; f32, f16 and bf16 in f (rounded to their type); signed integers,
- * index and bool (0 or 1) in i, sign-extended; unsigned integers in u, zero-extended. f16 and bf16
- * operations compute in float and round once. MATH operations call libm. */
+ * Where a value lies: f64 in d; every other float in f (rounded to its type); signed integers,
+ * index and bool (0 or 1) in i, sign-extended; unsigned integers in u, zero-extended. Floats below
+ * f32 compute in float and round once. MATH operations call libm. */
 #ifndef ONNXCC_IR_SCALAR_EVAL_H
 #define ONNXCC_IR_SCALAR_EVAL_H
 

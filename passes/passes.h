@@ -61,6 +61,7 @@ bool pass_rdp(Graph *);
 bool eval_node(Graph *, Node *, Const **out);
 
 /* ---- kernel/ ---- */
+bool pass_carriers(Program *);
 bool pass_fast_math(Program *, const Options *);
 bool pass_lower_math(Program *, const Options *);
 Expr *lower_math_expr(Ctx *, Expr *);                 /* exp, tanh, erf ... to polynomials */

@@ -338,6 +338,7 @@ static void check_size(const Case *c, const Setting *set, int level, const int64
                    .verify_each = true};
     Program *what = program_of(ctx, c, &opt), *p = program_of(ctx, c, &opt);
     if (!what || !p || !run_kernel_passes(p, &opt)) BUG("%s: no code", c->name);
+    pass_carriers(what); /* the same inputs and outputs as p; tests/unit_narrow.c checks the pass */
     Env own = env_of(ctx, what, size), env = env_of(ctx, p, size);
     Buffer in[8], meant[8];
     CHECK(p->inputs.n <= LEN(in) && p->outputs.n <= LEN(meant));

@@ -12,12 +12,13 @@ static void c_text(Str *out, const char *s) {
 static void axes(Model *m, Str *out, const char *side, const LinkTensor *link, Tensor *const *t,
                  int n) {
     for (int i = 0; i < n; i++) {
-        if (!t[i]->rank) continue;
+        Type type = tensor_outer(t[i]);
+        if (!type.rank) continue;
         str_fmt(out, "static const struct onnxcc_axis %s_%s%d[] = {", m->name, side, i);
-        for (int d = 0; d < t[i]->rank; d++) {
+        for (int d = 0; d < type.rank; d++) {
             const LinkAxis *a = &link[i].axes[d];
             str_fmt(out, "%s{%" PRId64 ", %d, ", d ? ", " : "", a->size,
-                    model_axis_slot(m, t[i]->dims[d]));
+                    model_axis_slot(m, type.dims[d]));
             c_string(out, a->text);
             str_char(out, '}');
         }

@@ -29,13 +29,16 @@ static const struct {
     [14] = {"c64", "float", ", pairs of real and imaginary part"},
     [15] = {"c128", "double", ", pairs of real and imaginary part"},
     [16] = {"bf16", "uint16_t", ", the upper 16 bits of a float"},
-    [17] = {"f8e4m3fn", "uint8_t", ""},
-    [18] = {"f8e4m3fnuz", "uint8_t", ""},
-    [19] = {"f8e5m2", "uint8_t", ""},
-    [20] = {"f8e5m2fnuz", "uint8_t", ""},
+    [17] = {"f8e4m3fn", "uint8_t", ", ONNX's codes"},
+    [18] = {"f8e4m3fnuz", "uint8_t", ", ONNX's codes"},
+    [19] = {"f8e5m2", "uint8_t", ", ONNX's codes"},
+    [20] = {"f8e5m2fnuz", "uint8_t", ", ONNX's codes"},
     [21] = {"u4", "uint8_t", ", two in a byte, low bits first"},
     [22] = {"i4", "uint8_t", ", two in a byte, low bits first"},
     [23] = {"f4e2m1", "uint8_t", ", two in a byte, low bits first"},
+    [24] = {"f8e8m0", "uint8_t", ", the exponent of a power of two plus 127"},
+    [25] = {"u2", "uint8_t", ", four in a byte, low bits first"},
+    [26] = {"i2", "uint8_t", ", four in a byte, low bits first"},
 };
 
 static bool known(int dtype) {

@@ -45,14 +45,15 @@ static V *rows_for(Model *m, int n) {
 
 /* ---- inputs, outputs, dimensions ---- */
 static V axis_table(Gen *g, Model *m, const LinkTensor *link, const Tensor *t) {
-    V *rows = rows_for(m, t->rank);
-    for (int d = 0; d < t->rank; d++) {
-        int slot = model_axis_slot(m, t->dims[d]);
+    Type type = tensor_outer(t);
+    V *rows = rows_for(m, type.rank);
+    for (int d = 0; d < type.rank; d++) {
+        int slot = model_axis_slot(m, type.dims[d]);
         V at[3] = {const_i64(g, link->axes[d].size), const_i64(g, slot),
                    text(g, link->axes[d].text)};
         rows[d] = record(g, ABI_AXIS, at);
     }
-    return table(g, ABI_AXIS, rows, t->rank);
+    return table(g, ABI_AXIS, rows, type.rank);
 }
 
 static V tensor_table(Gen *g, Model *m, const LinkTensor *link, Tensor *const *t, int n) {

@@ -154,14 +154,15 @@ static const char *axis_text(Ctx *ctx, const Expr *e) {
 static LinkTensor *link_tensors(Model *m, Tensor *const *t, int n) {
     LinkTensor *out = NEW_ARRAY(m->ctx->perm, LinkTensor, n + 1);
     for (int i = 0; i < n; i++) {
-        LinkAxis *axes = NEW_ARRAY(m->ctx->perm, LinkAxis, t[i]->rank + 1);
-        for (int d = 0; d < t[i]->rank; d++) {
-            axes[d] = (LinkAxis){-1, axis_text(m->ctx, t[i]->dims[d])};
-            expr_is_int(t[i]->dims[d], &axes[d].size);
-            model_axis_slot(m, t[i]->dims[d]);
+        Type type = tensor_outer(t[i]);
+        LinkAxis *axes = NEW_ARRAY(m->ctx->perm, LinkAxis, type.rank + 1);
+        for (int d = 0; d < type.rank; d++) {
+            axes[d] = (LinkAxis){-1, axis_text(m->ctx, type.dims[d])};
+            expr_is_int(type.dims[d], &axes[d].size);
+            model_axis_slot(m, type.dims[d]);
         }
-        out[i] = (LinkTensor){t[i]->name, dtype_onnx(t[i]->dtype), t[i]->rank,
-                              axes,       model_is_unknown(t[i]),  NULL};
+        out[i] = (LinkTensor){t[i]->name, dtype_onnx(type.dtype), type.rank,
+                              axes,       model_is_unknown(t[i]), NULL};
     }
     return out;
 }

@@ -83,22 +83,26 @@ static DType cast_type_by_word(OnnxNode *n) {
     return DT_NONE;
 }
 
+static Value *convert_as_asked(OnnxNode *n, Value *x, DType to) {
+    return cast_as_onnx(n, x, to, attr_int(n, "saturate", 1), attr_string(n, "round_mode", "up"));
+}
+
 ONNX_OP(Cast, 1) {
-    ATTRS("to:s!<6 to:i!@6 saturate:i@19 round_mode:s@24");
-    Value *x = need(n, 0, T_PLAIN);
+    ATTRS("to:s!<6 to:i!@6 saturate:i@19 round_mode:s(up|down|nearest)@24");
+    Value *x = need(n, 0, T_MOVED);
     DType to = !x ? DT_NONE : n->opset < 6 ? cast_type_by_word(n) : asked_type(n, "to", DT_NONE);
-    return to != DT_NONE && give(n, 0, cast_to(n, x, to));
+    return to != DT_NONE && give(n, 0, convert_as_asked(n, x, to));
 }
 
 ONNX_OP(CastLike, 15) {
-    ATTRS("saturate:i@19 round_mode:s@24");
-    Value *x = need(n, 0, T_PLAIN), *like = need(n, 1, T_PLAIN);
-    return x && like && give(n, 0, cast_to(n, x, like->type.dtype));
+    ATTRS("saturate:i@19 round_mode:s(up|down|nearest)@24");
+    Value *x = need(n, 0, T_MOVED), *like = need(n, 1, T_MOVED);
+    return x && like && give(n, 0, convert_as_asked(n, x, like->type.dtype));
 }
 
 ONNX_OP(BitCast, 26) {
     ATTRS("to:i!");
-    Value *x = need(n, 0, T_PLAIN);
+    Value *x = need(n, 0, T_MOVED);
     DType to = x ? asked_type(n, "to", DT_NONE) : DT_NONE;
     if (to == DT_NONE) return false;
     if (dtype_bits(to) != dtype_bits(x->type.dtype)) return bad(n, "element types differ in width");

@@ -78,11 +78,11 @@ ONNX_OP(Acosh, 9) UNARY(acosh, T_FLOAT)
 ONNX_OP(Atanh, 9) UNARY(atanh, T_FLOAT)
 ONNX_OP(Tanh, 1) UNARY(tanh, T_FLOAT)
 ONNX_OP(Sigmoid, 1) UNARY(sigmoid, T_FLOAT)
-ONNX_OP(IsNaN, 9) UNARY(isnan, T_FLOAT)
+ONNX_OP(IsNaN, 9) UNARY(isnan, T_FLOAT | T_N)
 
 ONNX_OP(IsInf, 10) {
     ATTRS("detect_negative:i detect_positive:i");
-    Value *x = need(n, 0, T_FLOAT), *inf = un(n, SOP_isinf, x), *zero = num(n, x, 0);
+    Value *x = need(n, 0, T_FLOAT | T_N), *inf = un(n, SOP_isinf, x), *zero = num(n, x, 0);
     bool below = attr_int(n, "detect_negative", 1), above = attr_int(n, "detect_positive", 1);
     if (!below && !above) return give(n, 0, bin(n, SOP_ne, inf, inf));
     if (below && above) return give(n, 0, inf);

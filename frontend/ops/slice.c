@@ -279,7 +279,7 @@ static bool pad_amounts(OnnxNode *n, int rank, Expr **lo, Expr **hi) {
 ONNX_OP(Pad, 1) {
     ATTRS("paddings:I!<2 pads:I!@2<11 value:f<11 mode:s(constant|reflect|edge)<19"
           " mode:s(constant|reflect|edge|wrap)@19");
-    Value *x = need(n, 0, T_PLAIN);
+    Value *x = need(n, 0, T_MOVED);
     Expr *lo[MAX_RANK], *hi[MAX_RANK];
     double value = attr_float(n, "value", 0);
     if (!x || !pad_amounts(n, x->type.rank, lo, hi)) return false;

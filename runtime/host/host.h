@@ -46,6 +46,7 @@ void host_json(FILE *, const char *); /* a JSON string, quotes included */
 const char *host_dtype_name(int dtype); /* "f32"; "?" where unknown */
 int host_dtype_bits(int dtype);         /* 0: not a type of plain elements */
 bool host_is_float(int dtype);
+bool host_is_small_float(int dtype);    /* float8 and float4 */
 bool host_is_signed(int dtype);
 int64_t host_bytes(int dtype, int64_t elements); /* -1: too many */
 double host_float_at(const void *, int dtype, int64_t i);

@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NumPy's letter and width for each type; bf16 has none of its own (ml_dtypes writes V2). */
+/* NumPy's letter and width for each type; bf16 and float8 have none of their own (ml_dtypes writes
+ * V2 and V1). What has less than 8 bits takes a byte for each element, as ml_dtypes has it. */
 static const struct {
     int dtype;
     const char *descr;
 } descrs[] = {
-    {1, "f4"}, {11, "f8"}, {10, "f2"}, {2, "u1"},  {3, "i1"},  {4, "u2"},   {5, "i2"},  {6, "i4"},
-    {7, "i8"}, {9, "b1"},  {12, "u4"}, {13, "u8"}, {14, "c8"}, {15, "c16"}, {16, "V2"},
+    {1, "f4"},  {11, "f8"}, {10, "f2"}, {2, "u1"},  {3, "i1"},  {4, "u2"},  {5, "i2"},
+    {6, "i4"},  {7, "i8"},  {9, "b1"},  {12, "u4"}, {13, "u8"}, {14, "c8"}, {15, "c16"},
+    {16, "V2"}, {17, "V1"}, {18, "V1"}, {19, "V1"}, {20, "V1"}, {21, "u1"}, {22, "i1"},
+    {23, "V1"}, {24, "V1"}, {25, "u1"}, {26, "i1"},
 };
 
 /* What follows 'key': in the header's dictionary, spaces skipped; NULL: absent. */
@@ -48,11 +51,33 @@ static int parse_descr(const char *path, const char *descr, int wanted, bool *sw
         host_refuse("%s: the .npy header has no element type that can be read", host_quote(path));
     *swap = *descr == '>';
     if (wanted == 16 && n == 3 && !strncmp(descr + 1, "u2", 2)) return 16;
+    if (wanted > 16 && n == 3 && descr[2] == '1' && strchr("Vuif", descr[1])) return wanted;
     for (size_t i = 0; i < sizeof descrs / sizeof descrs[0]; i++)
         if (strlen(descrs[i].descr) == n - 1 && !strncmp(descr + 1, descrs[i].descr, n - 1))
             return descrs[i].dtype;
     host_refuse("%s: NumPy type %.*s is not supported", host_quote(path), (int)(n > 16 ? 16 : n),
                 descr);
+}
+
+/* One element in each byte; what is read becomes `dtype`, packed. */
+static void pack(struct host_tensor *t, int dtype) {
+    unsigned char *bytes = t->data;
+    int64_t n = host_elements(t);
+    t->dtype = dtype;
+    t->bytes = host_bytes(dtype, n);
+    t->data = host_alloc((size_t)t->bytes);
+    for (int64_t i = 0; i < n; i++) host_set_int(t->data, dtype, i, bytes[i]);
+    free(bytes);
+}
+
+static void write_unpacked(FILE *f, const struct host_tensor *t) {
+    int bits = host_dtype_bits(t->dtype), each = 8 / bits;
+    bool is_float = host_is_float(t->dtype);
+    for (int64_t i = 0; i < host_elements(t); i++) {
+        int code =
+            ((const unsigned char *)t->data)[i / each] >> (i % each * bits) & ((1 << bits) - 1);
+        fputc(is_float ? code : (int)host_int_at(t->data, t->dtype, i) & 255, f);
+    }
 }
 
 static void swap_bytes(struct host_tensor *t) {
@@ -98,6 +123,8 @@ struct host_tensor npy_parse(const char *path, const char *file, size_t size, in
     t.dtype = parse_descr(path, find(header, "descr"), dtype, &swap);
     parse_shape(path, find(header, "shape"), &t);
     const char *order = find(header, "fortran_order");
+    int narrow = host_dtype_bits(t.dtype) < 8 ? t.dtype : 0;
+    if (narrow) t.dtype = 2; /* u8 until all is in its place */
     t.bytes = host_bytes(t.dtype, host_elements(&t));
     if (t.bytes < 0 || (uint64_t)t.bytes != size - start - length)
         host_refuse("%s: the .npy file holds %zu bytes of data, but %s needs %" PRId64,
@@ -107,6 +134,7 @@ struct host_tensor npy_parse(const char *path, const char *file, size_t size, in
     memcpy(t.data, file + start + length, (size_t)t.bytes);
     if (swap) swap_bytes(&t);
     if (order && *order == 'T' && t.rank > 1) transpose(&t);
+    if (narrow) pack(&t, narrow);
     free(header);
     return t;
 }
@@ -118,7 +146,7 @@ void npy_write(FILE *f, const struct host_tensor *t) {
         if (descrs[i].dtype == t->dtype) descr = descrs[i].descr;
     if (!descr) host_refuse(".npy has no type for %s: write a .pb file", host_dtype_name(t->dtype));
     int n = sprintf(header, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",
-                    host_dtype_bits(t->dtype) == 8 ? '|' : '<', descr);
+                    host_dtype_bits(t->dtype) <= 8 ? '|' : '<', descr);
     for (int i = 0; i < t->rank; i++)
         n += sprintf(header + n, "%" PRId64 "%s", t->dims[i],
                      t->rank == 1 || i + 1 < t->rank ? ", " : "");
@@ -129,5 +157,6 @@ void npy_write(FILE *f, const struct host_tensor *t) {
     fputc(n & 255, f);
     fputc(n >> 8, f);
     fwrite(header, 1, (size_t)n, f);
-    fwrite(t->data, 1, (size_t)t->bytes, f);
+    if (host_dtype_bits(t->dtype) < 8) write_unpacked(f, t);
+    else fwrite(t->data, 1, (size_t)t->bytes, f);
 }

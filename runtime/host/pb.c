@@ -72,7 +72,7 @@ static bool next_field(struct reader *r, struct field *f) {
 /* Appends to the tensor's data; the room was measured before. */
 struct sink {
     struct host_tensor *t;
-    int64_t n, want; /* elements */
+    int64_t n, want; /* elements; bytes where a byte holds several */
 };
 
 static void put_int(const struct reader *r, struct sink *s, uint64_t v) {
@@ -80,7 +80,8 @@ static void put_int(const struct reader *r, struct sink *s, uint64_t v) {
         host_refuse("%s: more values than the shape %s has", host_quote(r->path),
                     host_type_text(s->t->dtype, s->t->rank, s->t->dims));
     if (host_is_float(s->t->dtype) && host_dtype_bits(s->t->dtype) > 16) cut_off(r);
-    host_set_int(s->t->data, s->t->dtype, s->n++, (int64_t)v); /* f16 and bf16: their bits */
+    if (host_dtype_bits(s->t->dtype) < 8) ((uint8_t *)s->t->data)[s->n++] = (uint8_t)v;
+    else host_set_int(s->t->data, s->t->dtype, s->n++, (int64_t)v); /* small floats: their bits */
 }
 
 static void put_ints(struct field *f, struct sink *s) {
@@ -155,7 +156,8 @@ struct host_tensor pb_parse(const char *path, const char *file, size_t size) {
         host_refuse("%s: the shape %s does not fit the file", host_quote(path),
                     host_type_text(t.dtype, t.rank, t.dims));
     t.data = host_alloc((size_t)t.bytes);
-    struct sink s = {&t, 0, elements};
+    bool packed = host_dtype_bits(t.dtype) < 8;
+    struct sink s = {&t, 0, packed ? t.bytes : elements};
     for (struct field f; next_field(&r, &f);) {
         if (f.number == RAW && f.wire == 2) put_raw(&f, &s);
         else if (f.number == FLOATS) put_fixed(&f, &s, 4);
@@ -163,8 +165,8 @@ struct host_tensor pb_parse(const char *path, const char *file, size_t size) {
         else if (f.number == STRINGS && f.wire == 2) put_string(&f, &s);
         else if (f.number == INTS || f.number == LONGS || f.number == ULONGS) put_ints(&f, &s);
     }
-    int64_t want = t.dtype == 14 || t.dtype == 15 ? 2 * elements : elements;
-    if (s.n != want && s.n != elements)
+    bool pairs = t.dtype == 14 || t.dtype == 15;
+    if (s.n != s.want && !(pairs && s.n == 2 * elements))
         host_refuse("%s: %" PRId64 " values, but the shape %s has %" PRId64, host_quote(path), s.n,
                     host_type_text(t.dtype, t.rank, t.dims), elements);
     return t;

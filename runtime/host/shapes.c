@@ -106,7 +106,7 @@ void shapes_of_input(struct host_session *s, int k) {
 /* A raw file with one unknown dimension, which stands there once: its size tells. */
 static void learn_from_raw(struct host_session *s, int k) {
     const struct onnxcc_tensor *t = &s->model->inputs[k];
-    int64_t bytes = host_dtype_bits(t->dtype) / 8, open = -1;
+    int64_t bits = host_dtype_bits(t->dtype), open = -1;
     int axis = -1;
     for (int i = 0; i < t->rank; i++) {
         const struct onnxcc_axis *a = &t->axes[i];
@@ -116,14 +116,15 @@ static void learn_from_raw(struct host_session *s, int k) {
             axis = i;
         } else {
             int64_t v = a->size >= 0 ? a->size : s->dims[a->slot];
-            if (v && bytes > ((int64_t)1 << 56) / v) return;
-            bytes *= v;
+            if (v && bits > ((int64_t)1 << 59) / v) return;
+            bits *= v;
         }
     }
     char what[600];
     snprintf(what, sizeof what, "input \"%s\" axis %d", host_quote(t->name), axis);
-    if (axis >= 0 && bytes > 0 && s->in[k].bytes % bytes == 0)
-        set_dim(s, (int)open, s->in[k].bytes / bytes, k, axis, what);
+    /* Where several sizes have so many bytes, --dim must tell. */
+    if (axis >= 0 && bits % 8 == 0 && bits > 0 && s->in[k].bytes % (bits / 8) == 0)
+        set_dim(s, (int)open, s->in[k].bytes / (bits / 8), k, axis, what);
 }
 
 static void defaults(struct host_session *s) {

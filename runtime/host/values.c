@@ -1,26 +1,42 @@
 /* Elements of tensors by ONNX's type numbers: names, widths, conversion to and from double and
  * int64. */
-#include "host.h"
+#include "codes.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
-
-enum { F32 = 1, U8, I8, U16, I16, I32, I64, STR, BOOL, F16, F64, U32, U64, C64, C128, BF16 };
 
 static const struct {
     const char *name;
     int bits;
     char kind;
 } types[] = {
-    [F32] = {"f32", 32, 'f'},    [U8] = {"u8", 8, 'u'},
-    [I8] = {"i8", 8, 'i'},       [U16] = {"u16", 16, 'u'},
-    [I16] = {"i16", 16, 'i'},    [I32] = {"i32", 32, 'i'},
-    [I64] = {"i64", 64, 'i'},    [STR] = {"str", 8 * (int)sizeof(struct onnxcc_string), 's'},
-    [BOOL] = {"bool", 8, 'b'},   [F16] = {"f16", 16, 'f'},
-    [F64] = {"f64", 64, 'f'},    [U32] = {"u32", 32, 'u'},
-    [U64] = {"u64", 64, 'u'},    [C64] = {"c64", 64, 'c'},
-    [C128] = {"c128", 128, 'c'}, [BF16] = {"bf16", 16, 'f'},
+    [F32] = {"f32", 32, 'f'},
+    [U8] = {"u8", 8, 'u'},
+    [I8] = {"i8", 8, 'i'},
+    [U16] = {"u16", 16, 'u'},
+    [I16] = {"i16", 16, 'i'},
+    [I32] = {"i32", 32, 'i'},
+    [I64] = {"i64", 64, 'i'},
+    [STR] = {"str", 8 * (int)sizeof(struct onnxcc_string), 's'},
+    [BOOL] = {"bool", 8, 'b'},
+    [F16] = {"f16", 16, 'f'},
+    [F64] = {"f64", 64, 'f'},
+    [U32] = {"u32", 32, 'u'},
+    [U64] = {"u64", 64, 'u'},
+    [C64] = {"c64", 64, 'c'},
+    [C128] = {"c128", 128, 'c'},
+    [BF16] = {"bf16", 16, 'f'},
+    [F8E4M3FN] = {"f8e4m3fn", 8, 'f'},
+    [F8E4M3FNUZ] = {"f8e4m3fnuz", 8, 'f'},
+    [F8E5M2] = {"f8e5m2", 8, 'f'},
+    [F8E5M2FNUZ] = {"f8e5m2fnuz", 8, 'f'},
+    [U4] = {"u4", 4, 'u'},
+    [I4] = {"i4", 4, 'i'},
+    [F4E2M1] = {"f4e2m1", 4, 'f'},
+    [F8E8M0] = {"f8e8m0", 8, 'f'},
+    [U2] = {"u2", 2, 'u'},
+    [I2] = {"i2", 2, 'i'},
 };
 
 static bool known(int dtype) {
@@ -36,13 +52,17 @@ int host_dtype_bits(int dtype) {
 bool host_is_float(int dtype) {
     return known(dtype) && types[dtype].kind == 'f';
 }
+bool host_is_small_float(int dtype) {
+    return host_is_float(dtype) && types[dtype].bits <= 8;
+}
 bool host_is_signed(int dtype) {
     return known(dtype) && types[dtype].kind == 'i';
 }
 
 int64_t host_bytes(int dtype, int64_t elements) {
-    int64_t each = host_dtype_bits(dtype) / 8;
-    return elements < 0 || (each && elements > ((int64_t)1 << 56) / each) ? -1 : elements * each;
+    int64_t bits = host_dtype_bits(dtype);
+    if (elements < 0 || (bits && elements > ((int64_t)1 << 59) / bits)) return -1;
+    return (elements * bits + 7) / 8;
 }
 
 int64_t host_elements(const struct host_tensor *t) {
@@ -100,6 +120,7 @@ static uint16_t bfloat_of(double v) {
 }
 
 double host_float_at(const void *p, int dtype, int64_t i) {
+    if (host_is_small_float(dtype)) return code_value(dtype, code_at(p, host_dtype_bits(dtype), i));
     switch (dtype) {
     case F32:
         return ((const float *)p)[i];
@@ -135,12 +156,21 @@ int64_t host_int_at(const void *p, int dtype, int64_t i) {
     case I64:
     case U64:
         return ((const int64_t *)p)[i];
+    case U4:
+    case U2:
+        return code_at(p, host_dtype_bits(dtype), i);
+    case I4:
+    case I2: {
+        int sign = 1 << (host_dtype_bits(dtype) - 1);
+        return (int)(code_at(p, host_dtype_bits(dtype), i) ^ (unsigned)sign) - sign;
+    }
     default:
         return 0;
     }
 }
 
 void host_set_float(void *p, int dtype, int64_t i, double v) {
+    if (host_is_small_float(dtype)) set_code(p, host_dtype_bits(dtype), i, code_of(dtype, v));
     switch (dtype) {
     case F32:
         ((float *)p)[i] = (float)v;
@@ -167,8 +197,10 @@ void host_set_float(void *p, int dtype, int64_t i, double v) {
 
 void host_set_int(void *p, int dtype, int64_t i, int64_t v) {
     switch (host_dtype_bits(dtype)) {
+    case 2:
+    case 4:
     case 8:
-        ((uint8_t *)p)[i] = (uint8_t)v;
+        set_code(p, host_dtype_bits(dtype), i, (unsigned)v);
         break;
     case 16:
         ((uint16_t *)p)[i] = (uint16_t)v;

@@ -54,6 +54,17 @@ static Buf typed_short(void) {
     return with_tensor(t);
 }
 
+/* Two elements in a byte; the last byte may hold one. */
+static Buf packed_short(void) {
+    return sized("3 3", 22, 4);
+}
+
+static Buf packed_typed(void) {
+    Buf t = tensor("w", 25, "2 3");
+    put_int(&t, 5, 27);
+    return with_tensor(t);
+}
+
 static Buf raw_strings(void) {
     return sized("1", 8, 16);
 }
@@ -182,6 +193,8 @@ const Case tensor_cases[] = {
     {"tensor_type", tensor_type, "element type 77 of tensor \"w\" is unknown", NULL},
     {"tensor_rank", tensor_rank, "tensor \"w\" has rank 17, more than 16", NULL},
     {"typed_short", typed_short, "tensor \"w\" needs 6 elements for its shape and has 1", NULL},
+    {"packed_short", packed_short, "tensor \"w\" needs 5 bytes for its shape and has 4", NULL},
+    {"packed_typed", packed_typed, "tensor \"w\" needs 2 packed bytes for its shape and has 1", NULL},
     {"raw_strings", raw_strings, "tensor \"w\" holds strings as raw data", NULL},
     {"sparse_index", sparse_index, "sparse tensor \"w\": index 0 is out of range", NULL},
     {"sparse_huge", sparse_huge, "sparse tensor \"w\" is larger than", NULL},
