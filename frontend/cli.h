@@ -38,8 +38,11 @@ const char *cli_version(void);
 
 /* ---- driver.c ---- */
 int compile(Cli *); /* the exit code */
-int write_text(Ctx *, const char *path, const char *text,
-               size_t n); /* NULL or -: stdout; the exit code */
+
+/* ---- text.c ---- */
+/* NULL or -: stdout; the exit code */
+int write_text(Ctx *, const char *path, const char *text, size_t n);
+char *read_text(Ctx *, const char *path, size_t *n); /* -: stdin; NULL after a diagnostic */
 
 /* ---- processors.c ---- */
 typedef struct Processors { /* what -mcpu and --target mean */

@@ -2,6 +2,7 @@
  * level asked for. */
 #define _DEFAULT_SOURCE 1
 #include "frontend/cli.h"
+#include "ir/decisions.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,9 @@ typedef struct Job {
     Options options;
     Unit *unit;
     int n;
+    Decisions *decisions; /* that are read; NULL: none */
+    Str dump;             /* those that are written */
+    Map *dumped;
 } Job;
 
 /* ---- names ---- */
@@ -96,6 +100,14 @@ static bool import(Job *j, Unit *u) {
     return u->graph != NULL;
 }
 
+/* The schedules: chosen by the compiler, then those of --decisions. */
+static bool schedule(Job *j, Unit *u) {
+    if (!run_kernel_passes(u->program, &j->options)) return false;
+    if (j->decisions && !decisions_apply(j->decisions, u->program)) return false;
+    if (j->cli->dump_decisions) decisions_print(&j->dump, u->program, j->dumped);
+    return true;
+}
+
 /* Brings one model down to the level that is asked for. */
 static bool lower(Job *j, Unit *u) {
     int emit = j->cli->emit;
@@ -106,7 +118,7 @@ static bool lower(Job *j, Unit *u) {
     if (!run_graph_passes(u->graph, &j->options)) return false;
     if (emit == EMIT_GRAPH) return true;
     u->program = lower_graph(u->graph, &j->options);
-    if (!u->program || !run_kernel_passes(u->program, &j->options)) return false;
+    if (!u->program || !schedule(j, u)) return false;
     if (emit == EMIT_KERNELS) return true;
     u->plan = make_plan(u->program, &j->options);
     if (!u->plan) return false;
@@ -127,29 +139,6 @@ static void print_level(const Job *j, const Unit *u, Str *s) {
     default:
         for (int i = 0; i < j->cpus.n; i++) loops_print(s, u->loops[i]);
     }
-}
-
-static int cannot_write(Ctx *ctx, const char *path) {
-    ctx->file = NULL;
-    diag_error(ctx, NULL, "cannot write %s: %s", diag_name(ctx, path), strerror(errno));
-    return 1;
-}
-
-/* The whole text at once: to stdout, or to a file that is only there when complete. */
-int write_text(Ctx *ctx, const char *path, const char *text, size_t n) {
-    if (!path || !strcmp(path, "-")) {
-        bool ok = fwrite(text, 1, n, stdout) == n && !fflush(stdout);
-        return ok ? 0 : cannot_write(ctx, "stdout");
-    }
-    char *temporary = arena_printf(ctx->perm, "%s.%ld.tmp", path, (long)getpid());
-    FILE *f = fopen(temporary, "w");
-    if (!f) return cannot_write(ctx, path);
-    bool ok = fwrite(text, 1, n, f) == n;
-    ok = !fclose(f) && ok && !rename(temporary, path);
-    if (ok) return 0;
-    int code = cannot_write(ctx, path);
-    remove(temporary);
-    return code;
 }
 
 static int emit_levels(Job *j) {
@@ -234,8 +223,6 @@ static bool open_job(Job *j) {
                            .torture = cli->torture,
                            .dump_after = cli->dump_after,
                            .dump = stdout,
-                           .decisions_in = cli->decisions,
-                           .decisions_out = cli->dump_decisions,
                            .stop_after = last_level(cli->emit)};
     j->n = cli->models.list.n;
     j->unit = NEW_ARRAY(j->ctx->perm, Unit, j->n);
@@ -243,11 +230,27 @@ static bool open_job(Job *j) {
     return name_entries(j);
 }
 
+static bool open_decisions(Job *j) {
+    size_t n;
+    const char *path = j->cli->decisions, *text = path ? read_text(j->ctx, path, &n) : NULL;
+    j->dump = str_new(j->ctx->perm);
+    j->dumped = map_new(j->ctx->perm);
+    if (text) j->decisions = decisions_open(j->ctx, path, text, n);
+    return !path || text;
+}
+
+static bool close_decisions(Job *j) {
+    const char *path = j->cli->dump_decisions;
+    if (j->decisions) decisions_warn_unused(j->decisions);
+    return !path || !write_text(j->ctx, path, str_c(&j->dump), j->dump.n);
+}
+
 int compile(Cli *cli) {
     Job j = {.cli = cli, .ctx = cli->ctx};
     int code = 1;
-    bool ok = open_job(&j);
+    bool ok = open_job(&j) && open_decisions(&j);
     for (int i = 0; i < j.n && ok; i++) ok = lower(&j, &j.unit[i]);
+    ok = ok && close_decisions(&j);
     if (ok) code = cli->emit >= EMIT_GRAPH ? emit_levels(&j) : emit_code(&j);
     for (int i = 0; i < j.n; i++) model_close(j.unit[i].model);
     return code;

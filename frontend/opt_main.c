@@ -12,26 +12,6 @@ typedef struct Object { /* the IR at hand */
     void *at;
 } Object;
 
-static char *read_all(Ctx *ctx, FILE *f, size_t *n) {
-    Str s = str_new(ctx->perm);
-    char chunk[1 << 16];
-    for (size_t got; (got = fread(chunk, 1, sizeof chunk, f)) > 0;) str_addn(&s, chunk, got);
-    *n = s.n;
-    return arena_strn(ctx->perm, str_c(&s), s.n);
-}
-
-static char *read_file(Ctx *ctx, const char *path, size_t *n) {
-    if (!strcmp(path, "-")) return read_all(ctx, stdin, n);
-    FILE *f = fopen(path, "rb");
-    if (!f) {
-        diag_error(ctx, NULL, "cannot open %s: %s", diag_name(ctx, path), strerror(errno));
-        return NULL;
-    }
-    char *text = read_all(ctx, f, n);
-    fclose(f);
-    return text;
-}
-
 /* ---- blobs ---- */
 
 typedef struct Blobs { /* payloads by hash; `rest` is what is left of the .blobs file, in order of
@@ -67,10 +47,11 @@ static bool add_model(Ctx *ctx, Blobs *b, const char *path) {
 }
 
 static void add_file(Ctx *ctx, Blobs *b, const char *path) {
-    FILE *f = fopen(arena_printf(ctx->perm, "%s.blobs", path), "rb");
+    const char *blobs = arena_printf(ctx->perm, "%s.blobs", path);
+    FILE *f = fopen(blobs, "rb");
     if (!f) return;
-    b->rest = read_all(ctx, f, &b->size);
     fclose(f);
+    b->rest = read_text(ctx, blobs, &b->size);
 }
 
 /* ---- levels ---- */
@@ -135,7 +116,7 @@ static int transform(Tool *t, const char *path) {
     Processors cpus;
     Blobs blobs = {.known = map_new(ctx->perm)};
     size_t n;
-    char *text = read_file(ctx, path, &n);
+    char *text = read_text(ctx, path, &n);
     if (!text || !processors_pick(&t->cli, &cpus)) return 1;
     if (t->model && !add_model(ctx, &blobs, t->model)) return 1;
     add_file(ctx, &blobs, path);
@@ -144,9 +125,7 @@ static int transform(Tool *t, const char *path) {
                        .machine = cpus.machine,
                        .n_machines = cpus.n,
                        .static_only = cpus.bare_metal,
-                       .dump = stdout,
-                       .decisions_in = t->cli.decisions,
-                       .decisions_out = t->cli.dump_decisions};
+                       .dump = stdout};
     Lexer *x = lex_open(ctx, path, text, n);
     Str s = str_new(ctx->perm);
     do { /* several entries or processors give several texts */

@@ -2,17 +2,6 @@
  * count. */
 #include "ir/kernel_internal.h"
 
-typedef struct Renamed { /* a name that is set aside while the text is made */
-    char **at, *name;
-} Renamed;
-typedef struct Canon {
-    Arena *arena;
-    VEC(Renamed) renamed;
-    VEC(Tensor *) tensors;
-    VEC(Sym *) syms;
-    VEC(Var *) vars;
-} Canon;
-
 /* Adds x to a list of the Canon, once; evaluates to whether it was new. */
 #define add_new(c, list, x)                                                                        \
     (!holds((void **)(c)->list.at, (c)->list.n, (x)) &&                                            \
@@ -63,33 +52,49 @@ static void number_stmt(Canon *c, const Stmt *s) {
     expr_visit(s->value, number_expr, c);
 }
 
-static void print_canonical(Ctx *ctx, Str *text, Canon *c, const Kernel *k) {
+void kprint_canonical(Ctx *ctx, Str *text, const Canon *c, const Kernel *k, const char *start) {
     for (int i = 0; i < c->syms.n; i++) {
         const Sym *y = c->syms.at[i];
-        str_fmt(text, "%s in %lld..%lld\n", y->name, (long long)y->lo, (long long)y->hi);
+        str_fmt(text, "%s%s in %lld..%lld\n", start, y->name, (long long)y->lo, (long long)y->hi);
     }
     for (int i = 0; i < c->tensors.n; i++) {
         const Tensor *t = c->tensors.at[i];
         Type type = type_make(t->dtype, t->dims, t->rank);
-        str_fmt(text, "%s ", t->name);
+        str_fmt(text, "%s%s ", start, t->name);
         type_print(text, &type);
         if (t->layout) kprint_layout(text, t->layout);
         bool global = t->space == SP_INPUT || t->space == SP_OUTPUT || t->space == SP_ARENA;
         str_fmt(text, " %s\n", global ? "global" : space_names[t->space]);
     }
     for (int i = 0; i < k->stmts.n; i++) {
+        str_add(text, start);
         kprint_stmt(ctx, text, k->stmts.at[i]);
         str_char(text, '\n');
     }
 }
 
-char *kernel_canonical(Ctx *ctx, const Kernel *k) {
+void kernel_renamed(Ctx *ctx, const Kernel *k, void (*fn)(void *user, const Canon *), void *user) {
     Canon c = {.arena = ctx->perm};
     for (int i = 0; i < k->stmts.n; i++) number_stmt(&c, k->stmts.at[i]);
-    Str text = str_new(ctx->perm);
-    print_canonical(ctx, &text, &c, k);
+    fn(user, &c);
     for (int i = 0; i < c.renamed.n; i++) *c.renamed.at[i].at = c.renamed.at[i].name;
-    return (char *)(uintptr_t)str_c(&text);
+}
+
+typedef struct Text {
+    Ctx *ctx;
+    const Kernel *kernel;
+    Str text;
+} Text;
+
+static void print_canonical(void *user, const Canon *c) {
+    Text *t = user;
+    kprint_canonical(t->ctx, &t->text, c, t->kernel, "");
+}
+
+char *kernel_canonical(Ctx *ctx, const Kernel *k) {
+    Text t = {ctx, k, str_new(ctx->perm)};
+    kernel_renamed(ctx, k, print_canonical, &t);
+    return (char *)(uintptr_t)str_c(&t.text);
 }
 
 uint64_t kernel_hash(Ctx *ctx, const Kernel *k) {

@@ -23,6 +23,21 @@ void kprint_value(Ctx *, Str *, Expr *); /* with lets, where it is large */
 void kprint_how(KPrint *, const Kernel *, const How *);
 void kprint_tensor(Str *, const Tensor *); /* %x : f32[N,3] layout [1,0] */
 void kprint_layout(Str *, const Layout *); /* [0/32,1,0%32] */
+/* ---- canonical names: tensors, variables and symbols numbered by first use ---- */
+typedef struct Renamed { /* a name that is set aside */
+    char **at, *name;
+} Renamed;
+typedef struct Canon {
+    Arena *arena;
+    VEC(Renamed) renamed;
+    VEC(Tensor *) tensors;
+    VEC(Sym *) syms;
+    VEC(Var *) vars;
+} Canon;
+/* Calls fn while the kernel has canonical names. */
+void kernel_renamed(Ctx *, const Kernel *, void (*fn)(void *user, const Canon *), void *user);
+/* What the hash is made of; each line begins with `start`. */
+void kprint_canonical(Ctx *, Str *, const Canon *, const Kernel *, const char *start);
 void program_print_noted(KPrint *, const Program *);
 extern const char *const space_names[]; /* input output const arena temp reg stack scratch shared */
 extern const char *const tail_names[];  /* exact mask peel */

@@ -16,5 +16,8 @@ typedef struct Verify {
 } Verify;
 void verify_fail(Verify *, const void *where, const char *fmt, ...) PRINTF(3, 4);
 void verify_how(Verify *, const Kernel *, const How *);
+/* Where statements and loops stand, which must compute what the statements say in their order. */
+void verify_order(Verify *, const Kernel *, const How *);
+bool how_comes_from(const How *, const Var *loop, const Var *v); /* is it v, or made of it? */
 
 #endif

@@ -32,16 +32,15 @@ static bool covered(const Check *c, const Var *v) {
     return false;
 }
 
-/* Does the loop variable come from a variable of the statement? */
-static bool comes_from(const Check *c, const Var *loop, const Var *v) {
+bool how_comes_from(const How *h, const Var *loop, const Var *v) {
     if (loop == v) return true;
-    for (int i = 0; i < c->how->splits.n; i++) {
-        const Split *s = &c->how->splits.at[i];
-        if ((s->outer == loop || s->inner == loop) && comes_from(c, s->var, v)) return true;
+    for (int i = 0; i < h->splits.n; i++) {
+        const Split *s = &h->splits.at[i];
+        if ((s->outer == loop || s->inner == loop) && how_comes_from(h, s->var, v)) return true;
     }
-    for (int i = 0; i < c->how->collapses.n; i++)
-        for (int j = 0; c->how->collapses.at[i].into == loop && j < c->how->collapses.at[i].n; j++)
-            if (comes_from(c, c->how->collapses.at[i].from[j], v)) return true;
+    for (int i = 0; i < h->collapses.n; i++)
+        for (int j = 0; h->collapses.at[i].into == loop && j < h->collapses.at[i].n; j++)
+            if (how_comes_from(h, h->collapses.at[i].from[j], v)) return true;
     return false;
 }
 
@@ -57,7 +56,7 @@ static void check_place(Check *c, const Nest *n) {
     for (int d = 0; d < c->depth; d++) {
         bool own = false;
         for (int i = 0; i < s->n_dom + s->n_red; i++)
-            own |= comes_from(c, c->path[d]->var, stmt_var(s, i));
+            own |= how_comes_from(c->how, c->path[d]->var, stmt_var(s, i));
         if (!own)
             verify_fail(c->v, n, "the loop over %s would repeat the statement",
                         c->path[d]->var->name);
@@ -86,10 +85,10 @@ static void check_nest(Check *c, Nest *n) {
 static void check_splits(Check *c) {
     for (int i = 0; i < c->how->splits.n; i++) {
         const Split *s = &c->how->splits.at[i];
-        int64_t extent;
+        Expr *factor = expr_int(c->v->ctx, MAX(s->factor, 1));
         if (s->factor < 1) verify_fail(c->v, c->how, "split of %s by less than 1", s->var->name);
-        bool known = expr_is_int(s->var->extent, &extent);
-        if (s->tail == TAIL_EXACT && known && s->factor > 0 && extent % s->factor)
+        bool divides = expr_is(expr_mod(c->v->ctx, s->var->extent, factor), 0);
+        if (s->tail == TAIL_EXACT && !divides)
             verify_fail(c->v, c->how, "%lld does not divide the extent of %s", (long long)s->factor,
                         s->var->name);
         for (int j = 0; j < i; j++)
@@ -121,4 +120,5 @@ void verify_how(Verify *v, const Kernel *k, const How *h) {
             verify_fail(v, h, "statement %d (%%%s) has %d places", i,
                         stmt_target(k->stmts.at[i])->name, places);
     }
+    if (!v->found.n) verify_order(v, k, h);
 }

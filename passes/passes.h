@@ -23,7 +23,6 @@ typedef struct Options { /* what the pipeline obeys */
     bool verify_each, time_passes, torture; /* torture: print, parse, compare after every pass */
     const char *dump_after;       /* pass name or "all" */
     FILE *dump;                   /* where dumps go */
-    const char *decisions_in, *decisions_out;
     const char *stop_after;       /* "graph", "kernels", "plan", "loops": the level wanted */
 } Options;
 
