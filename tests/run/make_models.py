@@ -8,16 +8,18 @@ Written beside this file, all of it committed:
     models/NAME.onnx
     models/NAME/test_data_set_*/    inputs and outputs, as in the ONNX backend tests
 
-Needs numpy, onnx and onnxruntime (tests/requirements.txt). Seeded: the same files every time.
+Needs numpy, ml_dtypes, onnx and onnxruntime (tests/requirements.txt). Seeded: the same files every time.
 """
 
 import pathlib
 import shutil
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 HERE = pathlib.Path(__file__).parent / "models"
 F32, F64, F16, I64, I32, U8, BOOL = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.INT64,
@@ -33,15 +35,17 @@ def floats(*shape):
     return random.standard_normal(shape).astype(np.float32)
 
 
-def model(name, inputs, outputs, nodes, constants, *data):
-    """One model, checked, and one data set per dict of inputs."""
+def model(name, inputs, outputs, nodes, constants, *data, opset=17, reference=False):
+    """One model, checked, and one data set per dict of inputs; `reference`: answered by onnx's own evaluator."""
     value = lambda v: helper.make_tensor_value_info(*v)
     graph = helper.make_graph(nodes, name, [value(v) for v in inputs], [value(v) for v in outputs],
                               [numpy_helper.from_array(np.asarray(c), k) for k, c in constants.items()])
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9, producer_name="onnxcc")
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)],
+                              ir_version=9 if opset < 19 else 13, producer_name="onnxcc")
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, HERE / f"{name}.onnx")
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = ReferenceEvaluator(proto) if reference else onnxruntime.InferenceSession(
+        proto.SerializeToString(), providers=["CPUExecutionProvider"])
     for k, feed in enumerate(data):
         folder = HERE / name / f"test_data_set_{k}"
         folder.mkdir(parents=True)
@@ -117,6 +121,22 @@ def main():
     # How many are wanted is data, and may be wrong.
     model("top", [("x", F32, ["N"]), ("k", I64, [1])], [("y", F32, ["K"]), ("at", I64, ["K"])],
           [node("TopK", "x k", "y at")], {}, {"x": floats(9), "k": np.array([4])})
+
+    # float8, float4 and integers below 8 bits: moved, converted, quantized to and from; odd numbers of elements.
+    I4, U4, U2, F4, E5M2, E4M3, E8M0 = (TensorProto.INT4, TensorProto.UINT4, TensorProto.UINT2, TensorProto.FLOAT4E2M1,
+                                        TensorProto.FLOAT8E5M2, TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E8M0)
+    some = [{"q": (np.arange(3 * n) % 16 - 8).reshape(n, 3).astype(ml_dtypes.int4),
+             "e": (floats(n, 3) * 300).astype(ml_dtypes.float8_e5m2), "x": floats(n, 3) * 4,
+             "t": np.array([3, 0, 2, 1, 3]).astype(ml_dtypes.uint2)} for n in (3, 1)]
+    model("narrow", [("q", I4, ["N", 3]), ("e", E5M2, ["N", 3]), ("x", F32, ["N", 3]), ("t", U2, [5])],
+          [("turned", I4, [3, "N"]), ("f8", E4M3, ["N", 3]), ("y", F32, ["N", 5]), ("u4", U4, ["N", 3]), ("f4", F4, ["N", 3]),
+           ("wider", U2, [8]), ("up", E8M0, ["N", 3])],
+          [node("Transpose", "q", "turned", perm=[1, 0]), node("Cast", "e", "f8", to=E4M3),
+           node("DequantizeLinear", "w scale", "real", axis=1), node("MatMul", "x real", "y"),
+           node("QuantizeLinear", "x half", "u4", output_dtype=U4), node("QuantizeLinear", "x half", "f4", output_dtype=F4),
+           node("Pad", "t pads", "wider"), node("Abs", "x", "size"), node("Cast", "size", "up", to=E8M0)],
+          {"w": (np.arange(15) - 8).reshape(3, 5).astype(ml_dtypes.int4), "scale": floats(5), "half": np.float32(0.5),
+           "pads": np.array([1, 2])}, *some, opset=25, reference=True)
 
 
 main()
