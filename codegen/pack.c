@@ -241,7 +241,44 @@ static void pack_splat(const Tensor *t, const Const *c, PackSink sink, void *use
         sink(user, piece, (size_t)MIN(left, (int64_t)fit) * elem);
 }
 
+/* Bytes of one element each become bytes of several, low bits first. */
+typedef struct Bits {
+    PackSink sink;
+    void *user;
+    int bits, fill; /* of an element; of `last` */
+    unsigned last;
+} Bits;
+
+static void pack_bits(void *user, const void *data, size_t n) {
+    Bits *b = user;
+    const unsigned char *from = data;
+    unsigned char piece[4096];
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        b->last |= (from[i] & ((1u << b->bits) - 1)) << b->fill;
+        b->fill += b->bits;
+        if (b->fill < 8) continue;
+        piece[used++] = (unsigned char)b->last;
+        b->last = 0, b->fill = 0;
+        if (used == sizeof piece) b->sink(b->user, piece, used), used = 0;
+    }
+    if (used) b->sink(b->user, piece, used);
+}
+
+static void pack_elements(Ctx *, const Tensor *, const Const *, PackSink, void *user);
+
 void pack_const(Ctx *ctx, const Tensor *t, const Const *c, PackSink sink, void *user) {
+    if (!t->packed) {
+        pack_elements(ctx, t, c, sink, user);
+        return;
+    }
+    Bits b = {.sink = sink, .user = user, .bits = t->packed};
+    pack_elements(ctx, t, c, pack_bits, &b);
+    unsigned char last = (unsigned char)b.last;
+    if (b.fill) sink(user, &last, 1);
+}
+
+static void pack_elements(Ctx *ctx, const Tensor *t, const Const *c, PackSink sink, void *user) {
     if (pack_is_plain(t) && !c->data && !c->random) {
         pack_splat(t, c, sink, user);
         return;

@@ -7,6 +7,7 @@ static Tensor *storage_of(const Tensor *t) {
 }
 
 static uint64_t layout_hash(uint64_t h, const Tensor *t) {
+    if (t->packed) h = hash_mix(h, (uint64_t)t->packed);
     if (pack_is_plain(t)) return h;
     for (int i = 0; i < t->rank; i++) {
         int64_t n = 0;
@@ -21,7 +22,7 @@ static uint64_t layout_hash(uint64_t h, const Tensor *t) {
 }
 
 static bool same_stored(const Weight *w, const Tensor *t) {
-    if (!const_same(w->data, t->data)) return false;
+    if (!const_same(w->data, t->data) || w->tensor->packed != t->packed) return false;
     if (pack_is_plain(w->tensor) || pack_is_plain(t))
         return pack_is_plain(w->tensor) == pack_is_plain(t);
     if (w->tensor->rank != t->rank || !layout_equal(w->tensor->layout, t->layout, t->rank))
@@ -49,8 +50,10 @@ static bool place(Weights *w, Tensor *t) {
     if (known && same_stored(&w->items.at[known - 1], t)) {
         offset = w->items.at[known - 1].offset;
     } else {
-        uint64_t bytes = (uint64_t)elements * dtype_bytes(t->dtype);
-        vec_push(w->ctx->perm, &w->items, ((Weight){t, t->data, offset, bytes, !pack_is_plain(t)}));
+        uint64_t bytes = t->packed ? ((uint64_t)elements * (uint64_t)t->packed + 7) / 8
+                                   : (uint64_t)elements * dtype_bytes(t->dtype);
+        bool packed = t->packed || !pack_is_plain(t);
+        vec_push(w->ctx->perm, &w->items, ((Weight){t, t->data, offset, bytes, packed}));
         map_set_int(w->by_hash, hash, (void *)(uintptr_t)w->items.n);
         w->bytes = offset + bytes;
     }

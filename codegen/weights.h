@@ -33,7 +33,8 @@ int64_t weights_offset(const Weights *, const Tensor *); /* BUG where it was not
 
 /* ---- pack.c ---- */
 typedef void (*PackSink)(void *user, const void *data, size_t bytes);
-/* Writes the constant in the layout of the tensor (padding is zero), in order, in pieces. */
+/* Writes the constant in the layout of the tensor (padding is zero), in order, in pieces; packed
+ * where the tensor is. */
 void pack_const(Ctx *, const Tensor *, const Const *, PackSink, void *user);
 bool pack_is_plain(const Tensor *); /* row-major: the payload as it is */
 

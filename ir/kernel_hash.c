@@ -63,6 +63,7 @@ void kprint_canonical(Ctx *ctx, Str *text, const Canon *c, const Kernel *k, cons
         str_fmt(text, "%s%s ", start, t->name);
         type_print(text, &type);
         if (t->layout) kprint_layout(text, t->layout);
+        if (t->packed) str_fmt(text, " packed %d", t->packed);
         bool global = t->space == SP_INPUT || t->space == SP_OUTPUT || t->space == SP_ARENA;
         str_fmt(text, " %s\n", global ? "global" : space_names[t->space]);
     }

@@ -122,6 +122,9 @@ static bool parse_outer(KParse *p, Tensor *t) {
 
 static bool parse_suffixes(KParse *p, Tensor *t) {
     if (lex_accept_word(p->lex, "layout") && !kparse_layout(p, t->rank, &t->layout)) return false;
+    int64_t bits = 0;
+    if (lex_accept_word(p->lex, "packed") && !lex_int(p->lex, &bits)) return false;
+    t->packed = (int)MIN(bits, 8);
     if (lex_accept_word(p->lex, "alias") && !(t->alias = kparse_tensor_ref(p))) return false;
     t->state = lex_accept_word(p->lex, "state");
     return !lex_accept_word(p->lex, "as") || parse_outer(p, t);

@@ -38,6 +38,7 @@ void kprint_tensor(Str *s, const Tensor *t) {
         str_add(s, " layout ");
         kprint_layout(s, t->layout);
     }
+    if (t->packed) str_fmt(s, " packed %d", t->packed);
     if (t->alias) {
         str_add(s, " alias ");
         print_value(s, t->alias->name);

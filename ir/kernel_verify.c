@@ -53,6 +53,10 @@ static void check_tensor(Verify *v, const void *where, Tensor *t) {
         if (d.dim < 0 || d.dim >= t->rank || d.div < 1)
             verify_fail(v, where, "layout of %%%s is broken", t->name);
     }
+    bool bits = t->packed == 2 || t->packed == 4;
+    if (t->packed && (!bits || t->space != SP_CONST || t->dtype != DT_U8))
+        verify_fail(v, where, "%%%s cannot be packed: that is for constants of u8, 2 or 4 bits",
+                    t->name);
 }
 
 static void check_space(Verify *v, const Program *p, Tensor *t, Space space) {
@@ -237,6 +241,9 @@ static void check_item(void *user, Block *b, Item *it) {
     Verify *v = user;
     check_list(v, it, it->in, it->n_in, false);
     check_list(v, it, it->out, it->n_out, true);
+    for (int i = 0; i < it->n_in; i++)
+        if (it->in[i]->packed && it->kind != ITEM_KERNEL)
+            verify_fail(v, it, "%%%s is packed: only kernels unpack it", it->in[i]->name);
     for (int i = 0; i < it->n_args; i++)
         if (it->args[i]->type != DT_INDEX) verify_fail(v, it, "argument %d is no index", i);
     switch (it->kind) {

@@ -63,6 +63,30 @@ static void check(Ctx *ctx, DType dtype, int rank, const int64_t *dims, const La
     free(data), free(want), free(out.at);
 }
 
+/* The packed bytes against what is stored without packing. */
+static void check_packed(Ctx *ctx, int bits, int64_t rows, int64_t columns, Layout *layout) {
+    Expr *e[2] = {expr_int(ctx, rows), expr_int(ctx, columns)};
+    Tensor *t = tensor_new(ctx, "w", DT_U8, e, 2, SP_CONST);
+    int64_t n = rows * columns, stored;
+    t->layout = layout;
+    CHECK(expr_is_int(tensor_elements(ctx, t), &stored));
+    char *data = malloc((size_t)n);
+    for (int64_t i = 0; i < n; i++) data[i] = (char)next_random();
+    Const *c = const_new(ctx, DT_U8, n, data);
+    Out wide = {calloc((size_t)stored, 1), 0}, narrow = {calloc((size_t)stored + 1, 1), 0};
+    pack_const(ctx, t, c, collect, &wide);
+    t->packed = bits;
+    pack_const(ctx, t, c, collect, &narrow);
+    bool ok = narrow.n == ((size_t)stored * (size_t)bits + 7) / 8;
+    for (int64_t i = 0; i < stored; i++) {
+        int at = (int)(i * bits % 8), got = (unsigned char)narrow.at[i * bits / 8] >> at;
+        ok &= ((got ^ wide.at[i]) & ((1 << bits) - 1)) == 0;
+    }
+    if (!ok) printf("FAIL packed %d [%lld,%lld]\n", bits, (long long)rows, (long long)columns);
+    failures += !ok;
+    free(data), free(wide.at), free(narrow.at);
+}
+
 static void ignore(void *user, const void *data, size_t bytes) {
     *(size_t *)user += bytes + (((const char *)data)[0] == 1);
 }
@@ -113,6 +137,12 @@ int main(void) {
             int64_t dims[4] = {1 + (int64_t)(next_random() % 50), 1 + (int64_t)(next_random() % 20),
                                1 + (int64_t)(next_random() % 4), 3};
             check(ctx, types[i % LEN(types)], 4, dims, &conv[l]);
+        }
+    for (int bits = 2; bits <= 4; bits += 2)
+        for (int i = 0; i < 3; i++) {
+            Layout blocks = layouts[1];
+            check_packed(ctx, bits, 70 + i, 93, i ? &blocks : NULL);
+            check_packed(ctx, bits, 1, 1 + i, NULL);
         }
     time_layout(ctx, "transposed", 2048, &layouts[0]);
     time_layout(ctx, "blocked", 2048, &layouts[1]);

@@ -218,10 +218,14 @@ static void pack(const Env *env, const Tensor *t, char *to) {
     int64_t dims[MAX_RANK], index[MAX_RANK] = {0}, n = 1;
     size_t bytes = dtype_bytes(t->dtype);
     const char *from = const_bytes(env->ctx, t->data);
+    int each = t->packed ? 8 / t->packed : 1;
     memset(to, 0, (size_t)eval(env, tensor_elements(env->ctx, t)) * bytes);
     for (int i = 0; i < t->rank; i++) n *= dims[i] = eval(env, t->dims[i]);
     for (int64_t k = 0; k < n; k++) {
-        memcpy(to + (size_t)offset_at(env, t, index) * bytes, from + (size_t)k * bytes, bytes);
+        int64_t at = offset_at(env, t, index);
+        if (t->packed)
+            to[at / each] |= (char)((from[k] & ((1 << t->packed) - 1)) << (at % each * t->packed));
+        else memcpy(to + (size_t)at * bytes, from + (size_t)k * bytes, bytes);
         for (int d = t->rank - 1; d >= 0 && ++index[d] == dims[d]; d--) index[d] = 0;
     }
 }

@@ -11,6 +11,16 @@ static Expr *flat_load(Apply *a, Tensor *t, Expr *offset) {
     return expr_load(a->ctx, t, &offset, 1);
 }
 
+/* An element of a constant; of packed ones several lie in a byte. */
+static Expr *element(Apply *a, Tensor *t, Expr *offset) {
+    Ctx *c = a->ctx;
+    if (!t->packed) return flat_load(a, t, offset);
+    Expr *each = expr_int(c, 8 / t->packed), *byte = flat_load(a, t, expr_floordiv(c, offset, each));
+    Expr *shift = expr_muli(c, expr_mod(c, offset, each), t->packed);
+    byte = expr_op2(c, SOP_shr, byte, expr_cast(c, DT_U8, shift));
+    return expr_op2(c, SOP_and, byte, expr_const_int(c, DT_U8, (1 << t->packed) - 1));
+}
+
 static Expr *guarded_load(Apply *a, Expr *cond, Expr *load) {
     if (!cond) return load;
     bool flt = dtype_is_float(load->type);
@@ -31,7 +41,7 @@ static Expr *rewrite_load(void *user, Expr *e) {
     }
     for (int i = 0; i < e->n; i++) index[i] = expr_subst(a->ctx, e->arg[i], r->roots);
     Expr *offset = expr_subst(a->ctx, tensor_offset(a->ctx, e->tensor, index), r->clamped);
-    return guarded_load(a, cond, flat_load(a, e->tensor, offset));
+    return guarded_load(a, cond, element(a, e->tensor, offset));
 }
 
 static Expr *to_loops(Apply *a, Stmt *s, Expr *e) {

@@ -9,7 +9,8 @@
  *       %y[i<N, j<3] = ...
  *
  * Inputs and outputs of less than 8 bits are packed outside: kernels at the begin and the end
- * convert (carriers_pack.c). Arithmetic on narrow floats, which text may have, is done in f32 and
+ * convert (carriers_pack.c). Constants of less than 8 bits are stored packed and unpacked by every
+ * load, where subscripts become offsets (apply_stmt.c). Arithmetic on narrow floats, which text may have, is done in f32 and
  * rounded once.
  * Requires: comes first. Keeps: what is computed. */
 #include "passes/kernel/carriers.h"
@@ -86,7 +87,10 @@ static Expr *carry_node(void *user, Expr *e) {
     Ctx *c = y->ctx;
     if (e->kind == E_LOAD) {
         DType *narrow = map_get_int(y->types, (uint64_t)(uintptr_t)e->tensor);
-        return narrow ? expr_bits(c, *narrow, expr_load(c, e->tensor, e->arg, e->n)) : e;
+        if (!narrow) return e;
+        Expr *load = expr_load(c, e->tensor, e->arg, e->n);
+        if (e->tensor->packed) load = carrier_of_bits(c, *narrow, load);
+        return expr_bits(c, *narrow, load);
     }
     if (e->kind == E_GUARD && dtype_is_narrow(e->type)) {
         Expr *v = carried(c, e->arg[1]), *otherwise = carried(c, e->arg[2]);
@@ -108,14 +112,30 @@ static void note_type(void *user, const Expr *e) {
     if (dtype_is_narrow(e->type)) y->found = true;
 }
 
+/* Signed elements lose the copies of their sign. */
+static void keep_low_bits(Ctx *ctx, Const *c, int bits) {
+    uint8_t mask = (uint8_t)((1 << bits) - 1), *low;
+    c->splat[0] &= mask;
+    if (!c->data || c->missing || !dtype_is_signed(c->dtype)) return;
+    low = arena_alloc(ctx->perm, (size_t)c->elements + 1);
+    for (int64_t i = 0; i < c->elements; i++) low[i] = ((const uint8_t *)c->data)[i] & mask;
+    c->data = low;
+}
+
 static void carry_tensor(Carry *y, Tensor *t) {
     if (!t || !dtype_is_narrow(t->dtype)) return;
+    int bits = dtype_bits(t->dtype);
     map_set_int(y->types, (uint64_t)(uintptr_t)t,
                 arena_copy(y->ctx->perm, &t->dtype, sizeof(DType)));
     t->dtype = dtype_carrier(t->dtype);
     y->found = true;
     if (!t->data) return;
-    t->data = arena_copy(y->ctx->perm, t->data, sizeof *t->data); /* the bytes stay */
+    t->data = arena_copy(y->ctx->perm, t->data, sizeof *t->data);
+    if (bits < 8) {
+        t->packed = bits;
+        t->dtype = DT_U8;
+        keep_low_bits(y->ctx, t->data, bits);
+    }
     t->data->dtype = t->dtype;
     t->data->random = false;
     if (!t->data->missing) t->data->hash = 0;
