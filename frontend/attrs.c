@@ -202,6 +202,11 @@ const Onnx__SparseTensorProto *attr_sparse(OnnxNode *n, const char *name) {
     return a ? a->sparse_tensor : NULL;
 }
 
+const Onnx__TypeProto *attr_type(OnnxNode *n, const char *name) {
+    const AttributeProto *a = find(n, name);
+    return a ? a->tp : NULL;
+}
+
 int attr_strings(OnnxNode *n, const char *name) {
     const AttributeProto *a = find(n, name);
     return a ? (int)MIN(a->n_strings, INT32_MAX) : -1;

@@ -52,6 +52,7 @@ Graph *model_import(Model *m, const ImportOptions *options) {
     im.operators = operators_new(ctx);
     im.reported = map_new(ctx->perm);
     im.learned = map_new(ctx->perm);
+    im.sequences = map_new(ctx->perm);
     im.poison = NEW(ctx->perm, Value);
     im.absent = NEW(ctx->perm, Value);
     if (!check_versions(&im, &frame)) return NULL;

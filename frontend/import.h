@@ -55,6 +55,7 @@ struct Import {
     Map *
         learned; /* dimension as the model calls it -> Sym * of the last round, whose bounds hold */
     bool narrowed; /* by an operator that was built (demand_size) */
+    Map *sequences; /* value -> Sequence *: what is known of it (sequence.h) */
     Value *poison; /* stands for what could not be made */
     Value *absent; /* an input that a function's caller left out */
     Scope *scope;

@@ -1,5 +1,6 @@
 /* The graph's inputs, outputs and dimensions, with what --dim says about them. */
 #include "frontend/import.h"
+#include "frontend/sequence.h"
 
 /* ---- --dim ---- */
 
@@ -109,7 +110,7 @@ static const Onnx__TypeProto__Tensor *tensor_type(Import *im, const char *what, 
     const char *why = NULL;
     if (!t || t->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET) why = "has no type";
     else if (t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
-        why = "is not a tensor (sequences, optionals and maps are not supported yet)";
+        why = "is not a tensor, a sequence or an optional";
     if (!why) return t->tensor_type;
     diag_error(im->ctx, NULL, "%s %s %s", what, shown(im->ctx, name), why);
     return NULL;
@@ -140,12 +141,24 @@ static bool input_type(Import *im, const ValueInfoProto *info, Type *type) {
     return true;
 }
 
+/* A sequence or an optional: the run is given a descriptor. */
+static void sequence_input(Import *im, const ValueInfoProto *info) {
+    static const Type descriptor = {.dtype = DT_SEQ};
+    Sequence s;
+    const char *what = arena_printf(im->ctx->perm, "input %s", shown(im->ctx, info->name));
+    Value *v = sequence_type(im, what, info->type, &s)
+                   ? sequence_value(im, graph_input(im->g, info->name, &descriptor), &s)
+                   : im->poison;
+    scope_define(im, NULL, info->name, v);
+}
+
 void import_inputs(Import *im, const GraphProto *g) {
     for (size_t i = 0; i < g->n_input; i++) {
         const char *name = g->input[i]->name;
         Type type = {0};
         if (!name || !*name) diag_error(im->ctx, NULL, "input %zu has no name", i);
         else if (scope_find(im->scope, name)) continue; /* an initializer is its default */
+        else if (is_sequence_type(g->input[i]->type)) sequence_input(im, g->input[i]);
         else if (input_type(im, g->input[i], &type))
             scope_define(im, NULL, name, graph_input(im->g, name, &type));
         else scope_define(im, NULL, name, im->poison);
@@ -157,6 +170,12 @@ void import_inputs(Import *im, const GraphProto *g) {
 static bool check_output(Import *im, const ValueInfoProto *info, const Value *v) {
     Ctx *ctx = im->ctx;
     if (!info->type || info->type->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET) return true;
+    bool sequence = v->type.dtype == DT_SEQ;
+    if (sequence && is_sequence_type(info->type)) return true;
+    if (sequence)
+        return diag_error(ctx, NULL,
+                          "output %s is a sequence or an optional, but declared as a tensor",
+                          shown(ctx, info->name));
     const Onnx__TypeProto__Tensor *t = tensor_type(im, "output", info->name, info->type);
     if (!t) return false;
     if (t->elem_type && dtype_from_onnx(t->elem_type) != v->type.dtype)
@@ -170,6 +189,12 @@ static bool check_output(Import *im, const ValueInfoProto *info, const Value *v)
     return true;
 }
 
+static void import_output(Import *im, const ValueInfoProto *info, Value *v) {
+    OnnxNode none = {.g = im->g, .ctx = im->ctx, .import = im};
+    v = sequence_leaving(&none, v, info->type);
+    if (v && check_output(im, info, v)) graph_output(im->g, v, info->name);
+}
+
 void import_outputs(Import *im, const GraphProto *g) {
     Ctx *ctx = im->ctx;
     if (!g->n_output) diag_error(ctx, NULL, "the graph has no outputs");
@@ -177,12 +202,15 @@ void import_outputs(Import *im, const GraphProto *g) {
         const char *name = g->output[i]->name;
         Value *v = name ? scope_find(im->scope, name) : NULL;
         if (!v) diag_error(ctx, NULL, "output %s is not computed by any node", shown(ctx, name));
-        else if (v != im->poison && check_output(im, g->output[i], v)) graph_output(im->g, v, name);
+        else if (v != im->poison) import_output(im, g->output[i], v);
     }
     for (int i = 0; i < im->options->n_keep; i++) {
         const char *name = im->options->keep[i];
         Value *v = scope_find(im->scope, name);
         if (!v) diag_error(ctx, NULL, "--keep names %s, which no node computes", shown(ctx, name));
-        else if (v != im->poison) graph_output(im->g, v, name);
+        else if (v != im->poison) {
+            ValueInfoProto info = {.name = (char *)(uintptr_t)name};
+            import_output(im, &info, v);
+        }
     }
 }

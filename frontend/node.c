@@ -33,7 +33,7 @@ static int class_of(DType t) {
     case DC_S: return T_S;
     case DC_U: return T_U;
     case DC_B: return T_B;
-    default: return T_STR;
+    default: return t == DT_SEQ ? T_SEQ : T_STR;
     }
 }
 
@@ -57,8 +57,12 @@ static void note_input(OnnxNode *n, int k) {
 Value *maybe(OnnxNode *n, int k, int types) {
     if (!has(n, k)) return NULL;
     if (class_of(n->in[k]->type.dtype) & types) return n->in[k];
-    bad(n, "input %d must be a tensor of %s, not %s", k, classes_shown(n, types),
-        dtype_name(n->in[k]->type.dtype));
+    if (n->in[k]->type.dtype == DT_SEQ)
+        return bad(n, "input %d must be a tensor, not a sequence or an optional", k), NULL;
+    if (types == T_SEQ) bad(n, "input %d must be a sequence, not a tensor", k);
+    else
+        bad(n, "input %d must be a tensor of %s, not %s", k, classes_shown(n, types),
+            dtype_name(n->in[k]->type.dtype));
     note_input(n, k);
     return NULL;
 }

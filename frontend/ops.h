@@ -57,6 +57,7 @@ const char *attr_string_at(OnnxNode *, const char *name, int i); /* element i of
 const struct Onnx__TensorProto *attr_tensor(OnnxNode *, const char *name);
 const struct Onnx__GraphProto *attr_graph(OnnxNode *, const char *name);
 const struct Onnx__SparseTensorProto *attr_sparse(OnnxNode *, const char *name);
+const struct Onnx__TypeProto *attr_type(OnnxNode *, const char *name);
 
 /* ---- inputs and outputs (node.c) ---- */
 enum {
@@ -66,6 +67,7 @@ enum {
     T_B = 8,
     T_STR = 16,
     T_N = 32, /* floats, signed, unsigned, bool, string; narrow: float8, float4, 4 and 2 bits */
+    T_SEQ = 64, /* sequences and optionals (frontend/sequence.h); no tensor */
     T_FLOAT = T_F,
     T_INT = T_S | T_U,
     T_SIGNED = T_F | T_S,

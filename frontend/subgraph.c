@@ -1,6 +1,7 @@
 /* Sub-graphs of If, Loop and Scan: a scope that sees outward, built into a region or right where we
  * are. */
 #include "frontend/import.h"
+#include "frontend/sequence.h"
 
 int subgraph_inputs(const GraphProto *g) {
     return (int)MIN(g->n_input, INT32_MAX);
@@ -18,7 +19,10 @@ static bool collect_results(OnnxNode *n, const GraphProto *body, const Scope *sc
         if (!out[i])
             return bad(n, "sub-graph output %s is not computed by any node", shown(n->ctx, name));
         if (out[i] == n->import->poison) return false;
-        if (region) region_result(n->g, region, out[i]);
+        if (!region) continue;
+        out[i] = sequence_leaving(n, out[i], body->output[i]->type);
+        if (!out[i]) return false;
+        region_result(n->g, region, out[i]);
     }
     return true;
 }

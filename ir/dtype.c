@@ -56,7 +56,7 @@ int dtype_onnx(DType t) {
 
 DType dtype_from_onnx(int64_t code) {
     for (int t = DT_NONE + 1; t < N_DTYPES; t++)
-        if (rows[t].onnx && rows[t].onnx == code) return (DType)t;
+        if (rows[t].onnx && rows[t].onnx == code && t != DT_SEQ) return (DType)t;
     return DT_NONE;
 }
 

@@ -19,6 +19,7 @@
 #define DT_OF_i32 DT_I32
 #define DT_OF_i64 DT_I64
 #define DT_OF_str DT_STR
+#define DT_OF_seq DT_SEQ
 #define DT_OF_bool DT_BOOL
 #define DT_OF_f16 DT_F16
 #define DT_OF_f64 DT_F64
@@ -54,7 +55,7 @@ int dtype_bits(DType);
 size_t dtype_bytes(DType);              /* of one element alone: at least 1; 0 for DT_NONE */
 const char *dtype_c(DType);             /* "float", "uint16_t" */
 const char *dtype_llvm(DType);          /* "half", "{ptr,i64}" */
-int dtype_onnx(DType);                  /* TensorProto.DataType; 0: has none */
+int dtype_onnx(DType);                  /* TensorProto.DataType, for seq ONNXCC_SEQUENCE; 0: none */
 DType dtype_from_onnx(int64_t code);    /* DT_NONE: not supported */
 bool dtype_is_float(DType);             /* f16 bf16 f32 f64, and the narrow ones */
 bool dtype_is_int(DType);               /* signed or unsigned, index included; not bool */

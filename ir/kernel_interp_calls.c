@@ -1,11 +1,14 @@
 /* The runtime functions that a program may call, written plainly. Arguments are as in
  * runtime/core. */
 #include "ir/kernel_interp.h"
+#include "runtime/abi.h"
+
+enum { MAX_SHARED_ARENA = 1 << 30 };
 
 typedef struct CallRun {
     Interp *in;
-    Buffer *buf[8]; /* inputs, then outputs */
-    int64_t arg[4 + MAX_RANK];
+    Buffer **buf; /* inputs, then outputs */
+    int64_t *arg;
     DType type; /* of the first input */
 } CallRun;
 
@@ -104,20 +107,68 @@ static bool sort(CallRun *c, bool all) {
     return true;
 }
 
+/* ---- strings and sequences: the programs' own functions ---- */
+
+static const struct {
+    const char *name;
+    int (*call)(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+} shared[] = {
+#define C(name) {#name, onnxcc_call_##name},
+#include "runtime/shared.def"
+#undef C
+};
+
+/* Such a function takes the room for its results from an arena; where that is too small it is
+ * called again with a larger one. */
+static bool call_shared(Interp *in, int which, void *const *bufs, const int64_t *args) {
+    static const struct onnxcc_model model = {.slot_arena = 0};
+    for (int64_t bytes = 1 << 16; bytes <= MAX_SHARED_ARENA; bytes *= 4) {
+        int64_t top = 0;
+        struct onnxcc_frame f = {.model = &model, .syms = &top};
+        char *room = arena_alloc(in->arena, (size_t)bytes + ONNXCC_ALIGN);
+        f.arena = room + (ONNXCC_ALIGN - (uintptr_t)room % ONNXCC_ALIGN) % ONNXCC_ALIGN;
+        f.arena_bytes = bytes;
+        int code = shared[which].call(&f, bufs, args);
+        if (!code) return true;
+        if (ONNXCC_KIND(code) == ONNXCC_E_FAULT) return !(in->fault = true);
+        if (ONNXCC_KIND(code) != ONNXCC_E_ARENA) break;
+    }
+    return interp_fail(in, "%s failed", shared[which].name);
+}
+
+typedef bool Call(CallRun *);
+static bool topk(CallRun *c) {
+    return sort(c, false);
+}
+static bool sort_all(CallRun *c) {
+    return sort(c, true);
+}
+
+static const struct {
+    const char *name;
+    Call *call;
+} own[] = {{"nonzero_count", nonzero_count},
+           {"nonzero_fill", nonzero_fill},
+           {"topk", topk},
+           {"sort", sort_all}};
+
 bool interp_call(Interp *in, const Item *it) {
+    int n = it->n_in + it->n_out;
     CallRun c = {.in = in};
-    if (it->n_in + it->n_out > 8 || it->n_args > LEN(c.arg) || !it->n_in)
-        return interp_fail(in, "call of %s", it->call);
-    for (int i = 0; i < it->n_in + it->n_out; i++) {
+    c.buf = NEW_ARRAY(in->arena, Buffer *, n + 1);
+    c.arg = NEW_ARRAY(in->arena, int64_t, it->n_args + 1);
+    void **bufs = NEW_ARRAY(in->arena, void *, n + 1);
+    for (int i = 0; i < n; i++) {
         Tensor *t = i < it->n_in ? it->in[i] : it->out[i - it->n_in];
         if (!(c.buf[i] = interp_buffer(in, t))) return false;
+        bufs[i] = c.buf[i]->data;
     }
     for (int i = 0; i < it->n_args; i++)
         if (!interp_index(in, it->args[i], &c.arg[i])) return false;
-    c.type = it->in[0]->dtype;
-    if (!strcmp(it->call, "nonzero_count")) return nonzero_count(&c);
-    if (!strcmp(it->call, "nonzero_fill")) return nonzero_fill(&c);
-    if (!strcmp(it->call, "topk")) return sort(&c, false);
-    if (!strcmp(it->call, "sort")) return sort(&c, true);
+    if (it->n_in) c.type = it->in[0]->dtype;
+    for (int i = 0; i < LEN(own); i++)
+        if (!strcmp(it->call, own[i].name)) return own[i].call(&c);
+    for (int i = 0; i < LEN(shared); i++)
+        if (!strcmp(it->call, shared[i].name)) return call_shared(in, i, bufs, c.arg);
     return interp_fail(in, "%s cannot be interpreted", it->call);
 }

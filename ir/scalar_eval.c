@@ -60,6 +60,7 @@ ScalarValue scalar_cast(DType from, DType to, ScalarValue v) {
 ScalarValue scalar_load(DType t, const void *p) {
     ScalarValue r = {0};
     uint64_t bits = 0;
+    if (dtype_class(t) == DC_X) return (ScalarValue){.i = (int64_t)(uintptr_t)p};
     memcpy(&bits, p, dtype_bytes(t));
     if (t == DT_F64) memcpy(&r.d, p, 8);
     else if (t == DT_F32) memcpy(&r.f, p, 4);
@@ -71,6 +72,11 @@ ScalarValue scalar_load(DType t, const void *p) {
 }
 
 void scalar_store(DType t, void *p, ScalarValue v) {
+    static const char zeros[16];
+    if (dtype_class(t) == DC_X) {
+        memcpy(p, v.i ? (const void *)(uintptr_t)v.i : zeros, dtype_bytes(t));
+        return;
+    }
     if (t == DT_F16) v.u = f16_from_f32(v.f);
     else if (t == DT_BF16) v.u = bf16_from_f32(v.f);
     else if (dtype_is_float(t) && dtype_is_narrow(t)) v.u = narrow_from_f64(t, v.f);

@@ -19,7 +19,7 @@ typedef union ScalarValue {
  * of the result: it matters for cast and bits alone. */
 ScalarValue scalar_eval(ScalarOp, DType operand, DType result, const ScalarValue *args);
 ScalarValue scalar_cast(DType from, DType to, ScalarValue);
-/* An element in memory, as Const holds it. Not for str. */
+/* An element in memory, as Const holds it; of str and seq (two words) i is its address. */
 ScalarValue scalar_load(DType, const void *);
 void scalar_store(DType, void *, ScalarValue);
 /* Constants of expressions (INT and FLT nodes) as values, and back. */

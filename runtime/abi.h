@@ -51,6 +51,7 @@ enum onnxcc_error {
     ONNXCC_E_FAULT,      /* site `index`: data of this run asked for something impossible */
     ONNXCC_E_STOPPED,    /* the hook returned non-zero before kernel `index` */
     ONNXCC_E_CONTEXT,    /* NULL or not opened */
+    ONNXCC_E_ITEM,       /* sequence input `index` has a malformed item */
     ONNXCC_E_KINDS
 };
 #define ONNXCC_CODE(kind, index, axis) ((int)((kind) | (axis) << 6 | (int)(index) << 11))
@@ -68,6 +69,17 @@ struct onnxcc_pool {
 struct onnxcc_string {
     const char *data;
     size_t size;
+};
+/* A tensor of a sequence: dense, row-major; dtype as TensorProto.DataType. */
+struct onnxcc_item {
+    const void *data;
+    const int64_t *shape; /* rank of them */
+    int32_t dtype, rank;
+};
+/* A sequence; an optional: items NULL is nothing, an optional tensor has one item. */
+struct onnxcc_sequence {
+    const struct onnxcc_item *items;
+    size_t count, capacity;
 };
 #endif
 
@@ -106,6 +118,7 @@ struct onnxcc_frame {
     void *outputs;        /* the caller's NAME_outputs */
     int32_t threads;      /* jobs a launch may make: limited by pool and scratch */
     int32_t fault;        /* sticky: the first error code; generated code writes it only if 0 */
+    int64_t taken;        /* bytes at the arena's end, for strings and sequences (core/arena.c) */
 };
 
 struct onnxcc_kargs {
@@ -124,6 +137,15 @@ typedef void (*onnxcc_kernel_fn)(const struct onnxcc_kargs *, int64_t lo, int64_
  *          {T *data; size_t capacity; int64_t shape[R];}
  * RANGE:   an integer input whose values lie in lo..hi (hi_slot >= 0: hi is syms[hi_slot] - 1) */
 enum { ONNXCC_T_UNKNOWN = 1, ONNXCC_T_RANGE = 2 };
+/* A sequence in memory of a run: how struct onnxcc_sequence begins. */
+struct onnxcc_list {
+    struct onnxcc_item *items;
+    intptr_t count;
+};
+/* In place of a TensorProto.DataType: a sequence or an optional, of rank 0. As an input a pointer to
+ * struct onnxcc_sequence (NULL: empty, nothing); in NAME_outputs the struct itself, whose items lie
+ * in the arena until its next run. */
+enum { ONNXCC_SEQUENCE = 64 };
 struct onnxcc_axis {
     int64_t size;     /* >= 0: fixed; -1: look into the slot */
     int64_t slot;     /* valid after bind (unknown sizes: after run); < n_dims: exactly that dim */
@@ -131,9 +153,9 @@ struct onnxcc_axis {
 };
 struct onnxcc_tensor {
     const char *name; /* as in the model, UTF-8 */
-    int32_t dtype;    /* ONNX's TensorProto.DataType */
+    int32_t dtype;    /* ONNX's TensorProto.DataType, or ONNXCC_SEQUENCE */
     int32_t rank;
-    int32_t kind; /* 0 tensor; others later (sequence, optional) */
+    int32_t kind; /* 0 */
     int32_t flags;
     const struct onnxcc_axis *axes;
     int64_t lo, hi;  /* value range, with ONNXCC_T_RANGE */
@@ -224,6 +246,21 @@ int onnxcc_call_nonzero_count(struct onnxcc_frame *, void *const *bufs, const in
 int onnxcc_call_nonzero_fill(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_topk(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_sort(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+
+int onnxcc_call_seq_none(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_construct(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_insert(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_erase(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_split(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_length(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_shape(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_at(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_concat_shape(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_seq_concat(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_opt_has(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_opt_get(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+/* Where input k, a sequence, lies: what stands for NULL is nothing. */
+const void *onnxcc_in_sequence(struct onnxcc_frame *, int k);
 
 /* ---- what the wrappers call ---- */
 int onnxcc_core_open(const struct onnxcc_model *, void *ctx, const struct onnxcc_config *,

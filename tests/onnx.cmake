@@ -1,5 +1,5 @@
 # ONNX's own test data through importer, graph passes and interpreter; where the Python package with the data is there.
-add_executable(interp_check tests/onnx/interp_check.c)
+add_executable(interp_check tests/onnx/interp_check.c tests/onnx/files.c)
 target_link_libraries(interp_check PRIVATE onnxcc_lib)
 file(GLOB onnx_data LIST_DIRECTORIES true ${CMAKE_BINARY_DIR}/venv/lib/python3*/site-packages/onnx/backend/test/data)
 if(onnx_data)

@@ -51,6 +51,7 @@ static const char *plain_address(Host *h, const Tensor *t) {
         if (h->outputs.at[i].tensor == t) return h->outputs.at[i].name;
     switch (t->space) {
     case SP_INPUT:
+        if (t->dtype == DT_SEQ) return text(h, "(void *)onnxcc_in_sequence(f, %d)", t->slot);
         return text(h, "(void *)f->in[%d]", t->slot);
     case SP_OUTPUT:
         return text(h, "f->out[%d]", t->slot);

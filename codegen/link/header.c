@@ -7,7 +7,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-enum { ABI = 1 };
+enum { ABI = 1, SEQUENCE = 64 }; /* as in runtime/abi.h */
 
 /* ONNX's type numbers: our name, the C type of an element, and what else a reader must know. */
 static const struct {
@@ -39,6 +39,7 @@ static const struct {
     [24] = {"f8e8m0", "uint8_t", ", the exponent of a power of two plus 127"},
     [25] = {"u2", "uint8_t", ", four in a byte, low bits first"},
     [26] = {"i2", "uint8_t", ", four in a byte, low bits first"},
+    [SEQUENCE] = {"seq", "struct onnxcc_sequence", ""},
 };
 
 static bool known(int dtype) {
@@ -62,6 +63,10 @@ static void add_comment(Str *out, const char *s) {
 }
 
 static void add_type(Str *out, const LinkTensor *t) {
+    if (t->dtype == SEQUENCE) {
+        str_add(out, "a sequence or an optional");
+        return;
+    }
     str_fmt(out, "%s[", type_name(t->dtype));
     for (int i = 0; i < t->rank; i++) {
         if (i) str_char(out, ',');
@@ -122,8 +127,11 @@ static void add_shared(Str *out) {
 
 static void add_inputs(Str *out, const LinkEntry *e) {
     Map *taken = map_new(out->arena);
-    str_add(out, "\n/* Dense, row-major, aligned to the element. The caller's; only read. "
-                 "*/\ntypedef struct {\n");
+    bool sequence = false;
+    for (int i = 0; i < e->n_inputs; i++) sequence |= e->inputs[i].dtype == SEQUENCE;
+    str_add(out, "\n/* Dense, row-major, aligned to the element. The caller's; only read.");
+    if (sequence) str_add(out, "\n * Of a sequence NULL is none, of an optional it is nothing.");
+    str_add(out, " */\ntypedef struct {\n");
     for (int i = 0; i < e->n_inputs; i++) {
         const LinkTensor *t = &e->inputs[i];
         const char *c = known(t->dtype) ? types[t->dtype].c : "void",
@@ -145,6 +153,8 @@ static void add_output(Str *out, const LinkTensor *t, const char *id) {
                 pair, end);
         str_fmt(out, "        int64_t shape[%d]; /* filled by run */\n    } %s;", MAX(t->rank, 1),
                 id);
+    } else if (t->dtype == SEQUENCE) {
+        str_fmt(out, "    %s %s;", c, id);
     } else {
         str_fmt(out, "    %s %s%s%s;", c, pair, id, end);
     }
@@ -153,15 +163,19 @@ static void add_output(Str *out, const LinkTensor *t, const char *id) {
 
 static void add_outputs(Str *out, const LinkEntry *e) {
     Map *taken = map_new(out->arena);
-    bool unknown = false;
+    bool unknown = false, sequence = false;
     map_set(taken, "arena_needed", taken);
     for (int i = 0; i < e->n_outputs; i++) unknown |= e->outputs[i].unknown;
+    for (int i = 0; i < e->n_outputs; i++) sequence |= e->outputs[i].dtype == SEQUENCE;
     str_add(out, "\n/* The caller's memory, as large as the shape says; outputs overlap nothing.");
     if (unknown)
         str_add(out,
                 "\n * Where data is NULL it receives a pointer into the arena, valid until the "
                 "arena's next run; where"
                 "\n * capacity is too small, run returns ONNXCC_E_CAPACITY with the shape filled.");
+    if (sequence)
+        str_add(out, "\n * Sequences are filled by run; their items lie in the arena until its next "
+                     "run.");
     str_add(out, " */\ntypedef struct {\n");
     for (int i = 0; i < e->n_outputs; i++)
         add_output(out, &e->outputs[i], link_ident(out->arena, taken, e->outputs[i].name));

@@ -134,7 +134,7 @@ static V all_lanes(Fn *F) {
 
 /* ---- loads ---- */
 static unsigned align_of(DType t) {
-    return t == DT_STR ? 8 : (unsigned)dtype_bytes(t);
+    return dtype_class(t) == DC_X ? 8 : (unsigned)dtype_bytes(t);
 }
 
 static V load_at(Fn *F, LLVMTypeRef t, V p, DType dtype) {

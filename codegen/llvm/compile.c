@@ -5,6 +5,28 @@
 
 enum { UNIT_KERNELS = 12 };
 
+/* Strings and sequences are two words of memory, of 64 bits in all that is planned. */
+static bool fits_words(const LlvmJob *j, LLVMTargetMachineRef tm) {
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
+    bool wide = LLVMPointerSize(layout) == 8;
+    LLVMDisposeTargetData(layout);
+    for (int i = 0; i < j->n_entries && !wide; i++) {
+        const Program *p = j->entries[i].plan->program;
+        for (int k = 0; k < p->inputs.n + p->outputs.n + p->tensors.n; k++) {
+            int at = k - p->inputs.n - p->outputs.n;
+            const Tensor *t = k < p->inputs.n ? p->inputs.at[k]
+                              : at < 0        ? p->outputs.at[k - p->inputs.n]
+                                              : p->tensors.at[at];
+            if (dtype_class(t->dtype) == DC_X)
+                return diag_error(j->ctx, NULL,
+                                  "strings and sequences are not supported for target %s, whose "
+                                  "pointers have 32 bits; --emit=c makes portable C of the model",
+                                  j->triple);
+        }
+    }
+    return true;
+}
+
 /* ---- the job ---- */
 bool llvm_begin(LlvmJob *j) {
     const EmitOptions *o = j->options;
@@ -29,8 +51,10 @@ bool llvm_begin(LlvmJob *j) {
     TargetSpec spec = {.triple = j->triple};
     /* known before any work is done, and by all workers */
     LLVMTargetMachineRef tm = target_machine(j->ctx, &spec);
-    if (tm) LLVMDisposeTargetMachine(tm);
-    return tm != NULL;
+    if (!tm) return false;
+    bool fits = fits_words(j, tm);
+    LLVMDisposeTargetMachine(tm);
+    return fits;
 }
 
 const LinkEntry *llvm_link_entry(const LlvmJob *j, int entry) {

@@ -100,6 +100,13 @@ static Step *step_at(Steps *s, int id) {
     return &s->at.at[id];
 }
 
+static const char *call_problem(const char *name) {
+    if (!strncmp(name, "seq_", 4))
+        return "a sequence has no such item, or one of another type or shape";
+    if (!strncmp(name, "opt_", 4)) return "an optional holds nothing";
+    return "its inputs ask for something impossible";
+}
+
 static void note_step(void *user, LStmt *l) {
     Steps *s = user;
     if (l->kind != L_LAUNCH && l->kind != L_CALL && !(l->kind == L_BIND && l->tensor)) return;
@@ -107,7 +114,7 @@ static void note_step(void *user, LStmt *l) {
     if (st->name) return;
     st->name = l->kind == L_LAUNCH ? l->func->name : l->kind == L_CALL ? l->name : l->sym->name;
     st->problem = l->kind == L_LAUNCH ? "an index is out of range"
-                  : l->kind == L_CALL ? "its inputs ask for something impossible"
+                  : l->kind == L_CALL ? call_problem(l->name)
                                       : "a size is out of its range";
     st->origin = l->origin ? l->origin : l->func ? l->func->origin : NULL;
     st->n_origin = l->origin ? l->n_origin : l->func ? l->func->n_origin : 0;
@@ -284,6 +291,8 @@ V describe_model(Gen *g, Model *m) {
     V outputs = tensor_table(g, m, m->link.outputs, p->outputs.at, p->outputs.n);
     bool grows = false;
     for (int i = 0; i < p->syms.n; i++) grows |= p->syms.at[i]->kind == SYM_VALUE;
+    for (int i = 0; i < p->tensors.n; i++) grows |= dtype_class(p->tensors.at[i]->dtype) == DC_X;
+    for (int i = 0; i < p->outputs.n; i++) grows |= dtype_class(p->outputs.at[i]->dtype) == DC_X;
     V at[] = {i32(g, ONNXCC_ABI),
               i32(g, grows ? ONNXCC_M_GROWS : 0),
               i32(g, p->inputs.n),

@@ -153,6 +153,9 @@ static V plain_address(Host *h, const Tensor *t) {
     case SP_INPUT:
     case SP_OUTPUT:
         if (model_is_unknown(t)) return unknown_output(h, t);
+        if (t->space == SP_INPUT && t->dtype == DT_SEQ)
+            return host_call(h, "onnxcc_in_sequence", g->ptr,
+                             (V[]){h->F.frame, LLVMConstInt(g->i32, (unsigned)t->slot, false)}, 2);
         from = host_offset(h, host_field(h, t->space == SP_INPUT ? FRAME_IN : FRAME_OUT, g->ptr),
                            const_i64(g, h->word * t->slot));
         return LLVMBuildLoad2(g->b, g->ptr, from, "");

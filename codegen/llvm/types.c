@@ -7,8 +7,6 @@ LLVMTypeRef type_memory(Gen *g, DType t) {
         return g->f32;
     case DT_F64:
         return g->f64;
-    case DT_STR:
-        return LLVMIntTypeInContext(g->c, 128);
     default:
         return LLVMIntTypeInContext(g->c, (unsigned)dtype_bits(t));
     }

@@ -21,7 +21,7 @@ static bool is_own(const Info *in, const Tensor *t) {
 
 static void widen(Info *in, DType t) {
     int bytes = t == DT_F16 || t == DT_BF16 ? 4 : (int)dtype_bytes(t);
-    if (t == DT_STR) in->possible = false;
+    if (dtype_class(t) == DC_X) in->possible = false;
     if (t != DT_INDEX) in->widest = MAX(in->widest, bytes);
 }
 

@@ -114,7 +114,7 @@ ONNX_OP(BitCast, 26) {
 
 ONNX_OP(Identity, 1) {
     ATTRS("");
-    return give(n, 0, need(n, 0, T_ANY));
+    return give(n, 0, need(n, 0, T_ANY | T_SEQ));
 }
 
 /* Inference: the input, and a mask that keeps everything (before opset 10 of the input's type). */

@@ -1,5 +1,7 @@
 /* Control flow: If, Loop, Scan. Bodies see the values around them. */
-#include "frontend/ops.h"
+#include "frontend/sequence.h"
+
+#include "onnx.pb-c.h"
 
 static Value **results(OnnxNode *n, int count) {
     return NEW_ARRAY(n->ctx->perm, Value *, count + 1);
@@ -13,6 +15,26 @@ static bool give_all(OnnxNode *n, Value *const *v, int count) {
 /* A condition as a scalar (models also give it as a tensor of one element). */
 static Value *scalar(OnnxNode *n, Value *v) {
     return v ? reshape_to(n, v, NULL, 0) : NULL;
+}
+
+/* What is known of a sequence that comes from a or from b. */
+static bool join_sequences(OnnxNode *n, Value *v, const Value *a, const Value *b) {
+    const Sequence *x = sequence_of(n, a), *y = sequence_of(n, b);
+    if (!x || !y) return true;
+    Sequence s = *x;
+    s.optional = x->optional || y->optional;
+    s.of_sequence = s.optional && (x->of_sequence || y->of_sequence || !x->optional || !y->optional);
+    if (!sequence_join(n, &s.item, &y->item)) return false;
+    sequence_value(n->import, v, &s);
+    return true;
+}
+
+static bool join_branches(OnnxNode *n, const Node *node) {
+    for (int i = 0; i < node->n_out; i++)
+        if (!join_sequences(n, node->out[i], node->region[0]->results[i],
+                            node->region[1]->results[i]))
+            return false;
+    return true;
 }
 
 /* Where the condition is known the branch is built in place. */
@@ -33,12 +55,12 @@ ONNX_OP(If, 1) {
         if (!build_subgraph(n, attr_graph(n, branches[i]), region, NULL, 0, out, n->n_out))
             return false;
     }
-    return node_finish(n->g, node) && give_all(n, node->out, n->n_out);
+    return node_finish(n->g, node) && join_branches(n, node) && give_all(n, node->out, n->n_out);
 }
 
 /* The type of a carried value inside a loop: dims that are not constants may change from round to
  * round where the declared type of the body's input leaves them open. */
-static Type carried_type(OnnxNode *n, const Value *v, const struct Onnx__GraphProto *body, int k,
+static Type carried_type(OnnxNode *n, const Value *v, const Onnx__GraphProto *body, int k,
                          bool widen) {
     Type t = v->type;
     for (int i = 0; i < t.rank && widen; i++) {
@@ -49,14 +71,36 @@ static Type carried_type(OnnxNode *n, const Value *v, const struct Onnx__GraphPr
     return t;
 }
 
-static Node *loop_draft(OnnxNode *n, const struct Onnx__GraphProto *body, Value *trip, Value *cond,
-                        bool widen) {
+/* The argument of the body for a carried value. Of a sequence, items is what it may hold. */
+static Value *carried_arg(OnnxNode *n, Region *region, const Value *v, const Type *t,
+                          const Onnx__GraphProto *body, int k, const Type *items) {
+    Value *arg = region_arg(n->g, region, "carried", t);
+    const Sequence *first = sequence_of(n, v);
+    if (!first) return arg;
+    Sequence s = *first;
+    const struct Onnx__TypeProto *declared = body->input[k]->type;
+    bool optional = declared && declared->value_case == ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE;
+    s.of_sequence = optional && (s.of_sequence || !s.optional);
+    s.optional = optional;
+    if (items) s.item = *items;
+    return sequence_value(n->import, arg, &s);
+}
+
+/* The carried values as they enter the loop: sequences as values of the graph. */
+static bool loop_inputs(OnnxNode *n, const Onnx__GraphProto *body, Value **in) {
+    for (int i = 2; i < n->n_in; i++) {
+        if (!(in[i] = need(n, i, T_ANY | T_SEQ))) return false;
+        if (i < subgraph_inputs(body)) in[i] = sequence_leaving(n, in[i], body->input[i]->type);
+        if (!in[i]) return false;
+    }
+    return true;
+}
+
+/* items: what carried sequences may hold, by input; NULL: what they hold at first. */
+static Node *loop_draft(OnnxNode *n, const Onnx__GraphProto *body, Value **in, bool widen,
+                        const Type *items) {
     int carried = n->n_in - 2, all = n->n_out;
-    Value **in = results(n, n->n_in), **args = results(n, n->n_in), **out = results(n, all + 1);
-    in[0] = trip;
-    in[1] = cond;
-    for (int i = 2; i < n->n_in; i++)
-        if (!(in[i] = need(n, i, T_ANY))) return NULL;
+    Value **args = results(n, n->n_in), **out = results(n, all + 1);
     Node *node = node_draft(n->g, OP_loop, in, n->n_in, all);
     Region *region = region_new(n->g, node);
     Type counter = {.dtype = DT_I64}, flag = {.dtype = DT_BOOL};
@@ -64,7 +108,7 @@ static Node *loop_draft(OnnxNode *n, const struct Onnx__GraphProto *body, Value 
     args[1] = region_arg(n->g, region, "cond", &flag);
     for (int i = 0; i < carried; i++) {
         Type t = carried_type(n, in[2 + i], body, 2 + i, widen);
-        args[2 + i] = region_arg(n->g, region, "carried", &t);
+        args[2 + i] = carried_arg(n, region, in[2 + i], &t, body, 2 + i, items ? &items[i] : NULL);
     }
     return build_subgraph(n, body, region, args, n->n_in, out, all + 1) ? node : NULL;
 }
@@ -77,20 +121,67 @@ static bool keeps_shapes(OnnxNode *n, const Node *node) {
     return true;
 }
 
+/* Joins what each carried sequence holds with what a round makes of it; true where that is more. */
+static bool more_items(OnnxNode *n, const Node *node, Type *items) {
+    const Region *r = node->region[0];
+    bool more = false;
+    for (int i = 0; i < node->n_in - 2; i++) {
+        const Sequence *a = sequence_of(n, r->args[2 + i]), *b = sequence_of(n, r->results[1 + i]);
+        if (!a || !b) continue;
+        items[i] = a->item;
+        if (!sequence_join(n, &items[i], &b->item)) return false;
+        for (int d = 0; d < items[i].rank; d++)
+            if (items[i].dims[d] && !expr_is_int(items[i].dims[d], NULL)) items[i].dims[d] = NULL;
+        more = more || !sequence_same_items(n, &items[i], &a->item);
+    }
+    return more;
+}
+
+/* Until a round adds nothing to what is known of sequences: ranks and dimensions only get lost. */
+static Node *build_loop(OnnxNode *n, const Onnx__GraphProto *body, Value **in) {
+    Type *items = NEW_ARRAY(n->ctx->perm, Type, n->n_in);
+    Node *node = loop_draft(n, body, in, false, NULL);
+    bool widen = node && !keeps_shapes(n, node);
+    bool again = (node && more_items(n, node, items)) || widen;
+    for (int i = 0; node && again && i < MAX_RANK + 4; i++) {
+        node = loop_draft(n, body, in, widen, items);
+        again = node && more_items(n, node, items);
+    }
+    return node;
+}
+
+/* What is known of the sequences that leave the loop. */
+static bool loop_results(OnnxNode *n, const Node *node) {
+    const Region *r = node->region[0];
+    for (int i = 0; i < node->n_in - 2; i++) {
+        const Sequence *b = sequence_of(n, r->results[1 + i]);
+        if (!b) continue;
+        Sequence s = *b;
+        const Sequence *a = sequence_of(n, r->args[2 + i]);
+        if (!a || !sequence_join(n, &s.item, &a->item)) return false;
+        sequence_value(n->import, node->out[i], &s);
+    }
+    return true;
+}
+
 /* The body is built with fixed shapes first; if one changes from round to round it is built again
  * with open ones. */
 ONNX_OP(Loop, 1) {
     ATTRS("body:g!");
-    const struct Onnx__GraphProto *body = attr_graph(n, "body");
+    const Onnx__GraphProto *body = attr_graph(n, "body");
     Value *trip = has(n, 0) ? scalar(n, need(n, 0, T_S)) : NULL,
           *cond = has(n, 1) ? scalar(n, need(n, 1, T_B)) : NULL;
     if ((has(n, 0) && !trip) || (has(n, 1) && !cond)) return false;
     if (n->n_in < 2) return bad(n, "a loop has at least the inputs M and cond");
     if (subgraph_outputs(body) != n->n_out + 1)
         return bad(n, "the body has %d outputs, %d expected", subgraph_outputs(body), n->n_out + 1);
-    Node *node = loop_draft(n, body, trip, cond, false);
-    if (node && !keeps_shapes(n, node)) node = loop_draft(n, body, trip, cond, true);
-    return node && node_finish(n->g, node) && give_all(n, node->out, n->n_out);
+    Value **in = results(n, n->n_in);
+    in[0] = trip;
+    in[1] = cond;
+    if (!loop_inputs(n, body, in)) return false;
+    Node *node = build_loop(n, body, in);
+    return node && node_finish(n->g, node) && loop_results(n, node) &&
+           give_all(n, node->out, n->n_out);
 }
 
 /* ---- scan ---- */

@@ -109,6 +109,9 @@ bool lower_op_call(Lower *l) {
     for (int i = 0; i < l->node->n_in; i++)
         if (l->node->in[i]) vec_push(l->ctx->perm, &call.in, lower_tensor(l, l->node->in[i]));
     for (int i = 0; i < l->node->n_out; i++) vec_push(l->ctx->perm, &call.out, lower_out(l, i));
+    Expr *const *args = NULL;
+    int n_args = node_exprs(l->node, "args", &args);
+    for (int i = 0; i < n_args; i++) call_arg(l, &call, expr_resolve(l->ctx, args[i]));
     call_done(l, &call, node_str(l->node, "name", ""), NULL);
     return true;
 }

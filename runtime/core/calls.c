@@ -25,6 +25,8 @@ int core_dtype_bytes(int dtype) {
     case 11:
     case 13: /* i64 f64 u64 */
         return 8;
+    case 8: /* str */
+        return (int)sizeof(struct onnxcc_string);
     default:
         return 0;
     }

@@ -45,12 +45,22 @@ bool core_cpu_fits(const char *needs, struct text *missing);
 /* cpu_x86.c, cpu_arm64.c: one feature; unknown names are false. */
 bool core_cpu_has(const char *name, size_t n);
 
+/* ---- arena.c ---- */
+/* The most bytes of a part of the arena: sums of parts cannot overflow. */
+#define CORE_MAX_BYTES ((int64_t)1 << 47)
+/* Room until the end of the run, aligned to ONNXCC_ALIGN. 0, or an error code. */
+int core_bump(struct onnxcc_frame *, int64_t bytes, void **out);
+
+/* ---- sequence.c ---- */
+bool core_sequence_sound(const struct onnxcc_sequence *); /* an input: can it be read? */
+
 /* ---- run.c ---- */
 /* The caller's output k inside NAME_outputs. */
 struct core_out {
     void **data;
     size_t *capacity; /* NULL: of known size */
     int64_t *shape;
+    struct onnxcc_sequence *sequence; /* where the output is one; else NULL */
 };
 struct core_out core_output(const struct onnxcc_model *, void *outputs, int k);
 size_t core_outputs_bytes(const struct onnxcc_model *); /* sizeof(NAME_outputs) */

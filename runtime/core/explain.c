@@ -76,6 +76,9 @@ static bool say_indexed(struct text *t, const struct onnxcc_model *m, int kind, 
     } else if (kind == ONNXCC_E_INPUT && i < m->n_inputs) {
         quoted(t, "input", m->inputs[i].name);
         text_str(t, " is NULL");
+    } else if (kind == ONNXCC_E_ITEM && i < m->n_inputs) {
+        quoted(t, "input", m->inputs[i].name);
+        text_str(t, " has an item without data, or of an impossible type or shape");
     } else if (kind == ONNXCC_E_OUTPUT && i < m->n_outputs) {
         quoted(t, "output", m->outputs[i].name);
         text_str(t, " is NULL");

@@ -3,7 +3,7 @@
 #include "core.h"
 
 enum { MAX_THREADS = 4096 };
-static const int64_t MAX_BYTES = (int64_t)1 << 47; /* of one part: sums of parts cannot overflow */
+static const int64_t MAX_BYTES = CORE_MAX_BYTES; /* of one part */
 
 /* What the arena is divided into, in bytes, each a multiple of ONNXCC_ALIGN. */
 struct layout {
@@ -74,7 +74,8 @@ static size_t output_offset(const struct onnxcc_model *m, int k) {
         bool unknown = t && (t->flags & ONNXCC_T_UNKNOWN);
         size_t align = unknown ? _Alignof(int64_t) : _Alignof(void *);
         at = (at + align - 1) / align * align;
-        if (i < k)
+        if (i < k && t->dtype == ONNXCC_SEQUENCE) at += sizeof(struct onnxcc_sequence);
+        else if (i < k)
             at += unknown ? (sizeof(struct {
                                  void *d;
                                  size_t c;
@@ -91,7 +92,8 @@ size_t core_outputs_bytes(const struct onnxcc_model *m) {
 }
 
 struct core_out core_output(const struct onnxcc_model *m, void *outputs, int k) {
-    struct core_out out = {(void **)((char *)outputs + output_offset(m, k)), 0, 0};
+    struct core_out out = {(void **)((char *)outputs + output_offset(m, k)), 0, 0, 0};
+    if (m->outputs[k].dtype == ONNXCC_SEQUENCE) out.sequence = (void *)out.data;
     if (m->outputs[k].flags & ONNXCC_T_UNKNOWN) {
         struct unknown {
             void *data;
@@ -118,12 +120,17 @@ static int need(const struct onnxcc_model *m, void *outputs, int64_t bytes) {
 /* Pointers given for every input and output that has elements. */
 static int check_pointers(struct onnxcc_frame *f) {
     const struct onnxcc_model *m = f->model;
-    for (int i = 0; i < m->n_inputs; i++)
-        if (!f->in || (!f->in[i] && core_elements(&m->inputs[i], f->syms)))
+    for (int i = 0; i < m->n_inputs; i++) {
+        bool sequence = m->inputs[i].dtype == ONNXCC_SEQUENCE;
+        if (!f->in || (!f->in[i] && !sequence && core_elements(&m->inputs[i], f->syms)))
             return ONNXCC_CODE(ONNXCC_E_INPUT, i, 0);
+        if (sequence && f->in[i] && !core_sequence_sound(f->in[i]))
+            return ONNXCC_CODE(ONNXCC_E_ITEM, i, 0);
+    }
     for (int k = 0; k < m->n_outputs; k++) {
         if (!f->outputs) return ONNXCC_CODE(ONNXCC_E_OUTPUT, k, 0);
-        void *p = *core_output(m, f->outputs, k).data;
+        struct core_out out = core_output(m, f->outputs, k);
+        void *p = out.sequence ? (void *)out.sequence : *out.data;
         bool unknown = m->outputs[k].flags & ONNXCC_T_UNKNOWN;
         if (!p && !unknown && core_elements(&m->outputs[k], f->syms))
             return ONNXCC_CODE(ONNXCC_E_OUTPUT, k, 0);
@@ -150,6 +157,7 @@ static int divide(struct onnxcc_frame *f, const struct layout *l, char *arena, i
 static void publish(struct onnxcc_frame *f) {
     for (int k = 0; k < f->model->n_outputs; k++) {
         struct core_out out = core_output(f->model, f->outputs, k);
+        if (out.sequence) out.sequence->capacity = out.sequence->count;
         if (!out.shape) continue;
         const struct onnxcc_tensor *t = &f->model->outputs[k];
         for (int i = 0; i < t->rank; i++) out.shape[i] = axis_size(&t->axes[i], f->syms);
@@ -187,13 +195,6 @@ int onnxcc_core_run(const struct onnxcc_model *m, const void *ctx, const void *i
         return need(m, outputs, f.arena_needed + (f.arena - (char *)arena));
     if (!code || ONNXCC_KIND(code) == ONNXCC_E_CAPACITY) publish(&f);
     return code;
-}
-
-int onnxcc_arena_fit(struct onnxcc_frame *f, int64_t bytes) {
-    if (bytes >= 0 && bytes <= f->arena_bytes) return ONNXCC_OK;
-    if (bytes < 0 || bytes > MAX_BYTES) return ONNXCC_E_OVERFLOW;
-    f->arena_needed = bytes;
-    return ONNXCC_E_ARENA;
 }
 
 void *onnxcc_out_place(struct onnxcc_frame *f, int k, void *place) {

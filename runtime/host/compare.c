@@ -70,8 +70,26 @@ static void print_position(int64_t at, const struct host_tensor *t) {
     putchar(']');
 }
 
+/* Items one by one; an optional that holds nothing is not an empty sequence. */
+static bool compare_items(const struct host_args *a, const char *what,
+                          const struct onnxcc_sequence *got, const struct onnxcc_sequence *want) {
+    bool equal = got->count == want->count && !got->items == !want->items;
+    if (!equal)
+        printf("%s holds %zu items%s, but should hold %zu%s\n", what, got->count,
+               got->items ? "" : " (nothing)", want->count, want->items ? "" : " (nothing)");
+    else if (!got->count) printf("%s: ok\n", what);
+    for (size_t i = 0; equal && i < got->count; i++) {
+        char item[700];
+        struct host_tensor x = host_item(&got->items[i]), y = host_item(&want->items[i]);
+        snprintf(item, sizeof item, "%s item %zu", what, i);
+        equal = host_compare(a, item, &x, &y);
+    }
+    return equal;
+}
+
 bool host_compare(const struct host_args *a, const char *what, const struct host_tensor *got,
                   const struct host_tensor *want) {
+    if (got->dtype == ONNXCC_SEQUENCE) return compare_items(a, what, got->data, want->data);
     const char *type = host_type_text(got->dtype, got->rank, got->dims);
     bool same = got->dtype == want->dtype && got->rank == want->rank &&
                 !memcmp(got->dims, want->dims, (size_t)got->rank * sizeof got->dims[0]);

@@ -55,7 +55,7 @@ void host_set_float(void *, int dtype, int64_t i, double);
 void host_set_int(void *, int dtype, int64_t i, int64_t);
 void host_print_at(FILE *, const void *, int dtype, int64_t i);
 
-/* A tensor from or for a file. */
+/* A tensor from or for a file; of ONNXCC_SEQUENCE: rank 0, data is a struct onnxcc_sequence. */
 struct host_tensor {
     int dtype, rank; /* rank -1: raw bytes, shape not known */
     int64_t dims[HOST_MAX_RANK];
@@ -64,6 +64,7 @@ struct host_tensor {
     const char *name; /* inside the file, or NULL */
 };
 int64_t host_elements(const struct host_tensor *);
+struct host_tensor host_item(const struct onnxcc_item *); /* the data stay where they are */
 const char *host_type_text(int dtype, int rank,
                            const int64_t *dims); /* "f32[1,3]"; valid for a few calls */
 
@@ -76,7 +77,7 @@ void host_tensor_free(struct host_tensor *); /* data, strings and name */
 void host_write_tensor(const char *path, const struct host_tensor *);
 struct host_tensor npy_parse(const char *path, const char *, size_t, int dtype);
 void npy_write(FILE *, const struct host_tensor *);
-struct host_tensor pb_parse(const char *path, const char *, size_t);
+struct host_tensor pb_parse(const char *path, const char *, size_t, int dtype);
 void pb_write(FILE *, const struct host_tensor *);
 
 /* ---- args.c ---- */

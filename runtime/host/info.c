@@ -63,7 +63,9 @@ static void json_info(const struct host_session *s) {
 
 static void print_tensors(const char *what, const struct onnxcc_tensor *t, int n) {
     for (int i = 0; i < n; i++) {
-        printf("%-8s %s : %s[", i ? "" : what, host_quote(t[i].name), host_dtype_name(t[i].dtype));
+        printf("%-8s %s : %s", i ? "" : what, host_quote(t[i].name), host_dtype_name(t[i].dtype));
+        printf(t[i].dtype == ONNXCC_SEQUENCE ? "\n" : "[");
+        if (t[i].dtype == ONNXCC_SEQUENCE) continue;
         for (int d = 0; d < t[i].rank; d++)
             printf("%s%s", d ? "," : "", host_quote(t[i].axes[d].text));
         printf("]\n");

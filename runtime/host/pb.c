@@ -143,8 +143,9 @@ static void read_type(struct reader r, struct host_tensor *t) {
     }
 }
 
-struct host_tensor pb_parse(const char *path, const char *file, size_t size) {
-    struct reader r = {(const unsigned char *)file, (const unsigned char *)file + size, path};
+static struct host_tensor parse_tensor(struct reader r) {
+    const char *path = r.path;
+    size_t size = (size_t)(r.end - r.at);
     struct host_tensor t = {.dtype = 0};
     read_type(r, &t);
     if (!host_dtype_bits(t.dtype))
@@ -172,6 +173,50 @@ struct host_tensor pb_parse(const char *path, const char *file, size_t size) {
     return t;
 }
 
+/* ---- sequences ---- */
+
+/* fields of SequenceProto and of OptionalProto */
+enum { KIND = 2, TENSOR = 3, SEQUENCE = 5 };
+
+static void put_item(struct reader r, struct onnxcc_item *to) {
+    struct host_tensor t = parse_tensor(r);
+    int64_t *shape = host_alloc((size_t)t.rank * sizeof *shape);
+    memcpy(shape, t.dims, (size_t)t.rank * sizeof *shape);
+    *to = (struct onnxcc_item){t.data, shape, t.dtype, t.rank};
+    free((void *)(uintptr_t)t.name);
+}
+
+static void parse_items(struct reader r, struct onnxcc_sequence *s) {
+    size_t room = 0;
+    for (struct reader scan = r; scan.at < scan.end;) {
+        struct field f;
+        next_field(&scan, &f);
+        room += f.number == TENSOR && f.wire == 2;
+        if (f.number == SEQUENCE && f.wire == 2) { /* of an optional */
+            parse_items(f.bytes, s);
+            return;
+        }
+        if (f.number == KIND && f.wire == 0 && f.value && !s->items)
+            s->items = host_alloc(sizeof *s->items); /* an empty sequence is not nothing */
+    }
+    if (!room) return;
+    struct onnxcc_item *items = host_alloc(room * sizeof *items);
+    free((void *)(uintptr_t)s->items);
+    s->items = items;
+    for (struct field f; next_field(&r, &f);)
+        if (f.number == TENSOR && f.wire == 2) put_item(f.bytes, &items[s->count++]);
+    s->capacity = s->count;
+}
+
+struct host_tensor pb_parse(const char *path, const char *file, size_t size, int dtype) {
+    struct reader r = {(const unsigned char *)file, (const unsigned char *)file + size, path};
+    if (dtype != ONNXCC_SEQUENCE) return parse_tensor(r);
+    struct host_tensor t = {.dtype = ONNXCC_SEQUENCE, .bytes = sizeof(struct onnxcc_sequence)};
+    t.data = host_alloc(sizeof(struct onnxcc_sequence));
+    parse_items(r, t.data);
+    return t;
+}
+
 static void write_varint(FILE *f, uint64_t v) {
     for (; v > 127; v >>= 7) fputc((int)(v & 127) | 128, f);
     fputc((int)v, f);
@@ -183,7 +228,7 @@ static void write_bytes(FILE *f, int field, const void *data, size_t n) {
     fwrite(data, 1, n, f);
 }
 
-void pb_write(FILE *f, const struct host_tensor *t) {
+static void write_tensor(FILE *f, const struct host_tensor *t) {
     for (int i = 0; i < t->rank; i++) {
         write_varint(f, DIMS << 3);
         write_varint(f, (uint64_t)t->dims[i]);
@@ -195,4 +240,26 @@ void pb_write(FILE *f, const struct host_tensor *t) {
     for (int64_t i = 0; t->dtype == STR && i < host_elements(t); i++)
         write_bytes(f, STRINGS, s[i].data, s[i].size);
     if (t->dtype != STR) write_bytes(f, RAW, t->data, (size_t)t->bytes);
+}
+
+/* Reads as a SequenceProto, and as an OptionalProto of a tensor. */
+static void write_items(FILE *f, const struct onnxcc_sequence *s) {
+    write_varint(f, KIND << 3);
+    write_varint(f, s->items ? 1 : 0);
+    for (size_t i = 0; i < s->count; i++) {
+        struct host_tensor t = host_item(&s->items[i]);
+        char *text = NULL;
+        size_t bytes = 0;
+        FILE *inner = open_memstream(&text, &bytes);
+        if (!inner) host_refuse("out of memory");
+        write_tensor(inner, &t);
+        if (fclose(inner)) host_refuse("out of memory");
+        write_bytes(f, TENSOR, text, bytes);
+        free(text);
+    }
+}
+
+void pb_write(FILE *f, const struct host_tensor *t) {
+    if (t->dtype == ONNXCC_SEQUENCE) write_items(f, t->data);
+    else write_tensor(f, t);
 }

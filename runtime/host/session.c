@@ -103,7 +103,7 @@ static void ready_input(struct host_session *s, int k) {
 
 static void ready_output(struct host_session *s, int k) {
     const struct onnxcc_tensor *t = &s->model->outputs[k];
-    if (t->flags & ONNXCC_T_UNKNOWN) return;
+    if ((t->flags & ONNXCC_T_UNKNOWN) || t->dtype == ONNXCC_SEQUENCE) return;
     int64_t n = 1;
     for (int i = 0; i < t->rank; i++) n *= shapes_axis(s, &t->axes[i]);
     *core_output(s->model, s->outputs, k).data = place(s, &s->out_mem[k], host_bytes(t->dtype, n));
@@ -131,7 +131,8 @@ void session_run(struct host_session *s) {
 struct host_tensor session_output(struct host_session *s, int k) {
     const struct onnxcc_tensor *t = &s->model->outputs[k];
     struct core_out out = core_output(s->model, s->outputs, k);
-    struct host_tensor r = {.dtype = t->dtype, .rank = t->rank, .data = *out.data, .name = t->name};
+    void *data = out.sequence ? (void *)out.sequence : *out.data;
+    struct host_tensor r = {.dtype = t->dtype, .rank = t->rank, .data = data, .name = t->name};
     for (int i = 0; i < t->rank; i++)
         r.dims[i] = out.shape ? out.shape[i] : shapes_axis(s, &t->axes[i]);
     r.bytes = host_bytes(r.dtype, host_elements(&r));

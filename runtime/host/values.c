@@ -37,6 +37,7 @@ static const struct {
     [F8E8M0] = {"f8e8m0", 8, 'f'},
     [U2] = {"u2", 2, 'u'},
     [I2] = {"i2", 2, 'i'},
+    [ONNXCC_SEQUENCE] = {"seq", 8 * (int)sizeof(struct onnxcc_sequence), 'q'},
 };
 
 static bool known(int dtype) {
@@ -226,9 +227,17 @@ static void print_string(FILE *f, const struct onnxcc_string *s) {
     fputs(s->size > 200 ? "...\"" : "\"", f);
 }
 
+static void print_items(FILE *f, const struct onnxcc_sequence *s) {
+    fprintf(f, s->items ? "%zu items" : "nothing", s->count);
+    for (size_t i = 0; i < s->count && i < 10; i++)
+        fprintf(f, " %s", host_type_text(s->items[i].dtype, s->items[i].rank, s->items[i].shape));
+    if (s->count > 10) fprintf(f, " ...");
+}
+
 void host_print_at(FILE *f, const void *p, int dtype, int64_t i) {
     if (host_is_float(dtype)) fprintf(f, "%.*g", dtype == F64 ? 17 : 9, host_float_at(p, dtype, i));
     else if (dtype == U64) fprintf(f, "%" PRIu64, ((const uint64_t *)p)[i]);
+    else if (dtype == ONNXCC_SEQUENCE) print_items(f, p);
     else if (dtype == STR) print_string(f, &((const struct onnxcc_string *)p)[i]);
     else if (dtype == C64)
         fprintf(f, "%.9g%+.9gi", ((const float *)p)[2 * i], ((const float *)p)[2 * i + 1]);
@@ -241,9 +250,19 @@ const char *host_type_text(int dtype, int rank, const int64_t *dims) {
     static char ring[4][640];
     static int turn;
     char *buf = ring[turn++ % 4];
-    int n = sprintf(buf, "%s[", host_dtype_name(dtype));
+    int n = sprintf(buf, "%s", host_dtype_name(dtype));
+    if (dtype == ONNXCC_SEQUENCE) return buf;
+    buf[n++] = '[';
     for (int i = 0; i < rank && n < 600; i++)
         n += sprintf(buf + n, "%s%" PRId64, i ? "," : "", dims[i]);
     strcpy(buf + n, "]");
     return buf;
+}
+
+struct host_tensor host_item(const struct onnxcc_item *it) {
+    struct host_tensor t = {
+        .dtype = it->dtype, .rank = it->rank, .data = (void *)(uintptr_t)it->data};
+    for (int i = 0; i < t.rank && i < HOST_MAX_RANK; i++) t.dims[i] = it->shape[i];
+    t.bytes = host_bytes(t.dtype, host_elements(&t));
+    return t;
 }

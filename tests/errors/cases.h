@@ -18,6 +18,6 @@ typedef struct OptionCase {
 extern const OptionCase option_cases[]; /* on good_model() */
 Buf good_model(void);
 extern const Case file_cases[], model_cases[], tensor_cases[],
-    nesting_cases[]; /* end with a NULL name */
+    nesting_cases[], sequence_cases[]; /* end with a NULL name */
 
 #endif

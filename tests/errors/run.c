@@ -122,7 +122,8 @@ static void check(const char *compiler, const char *name, Buf model, void (*prep
 }
 
 static int write_seeds(const char *folder) {
-    const Case *const lists[] = {file_cases, model_cases, tensor_cases, nesting_cases};
+    const Case *const lists[] = {file_cases, model_cases, tensor_cases, nesting_cases,
+                                 sequence_cases};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (const Case *c = lists[i]; c->name; c++) {
             char path[4096];
@@ -140,7 +141,8 @@ static bool wanted(const char *name, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    const Case *const lists[] = {file_cases, model_cases, tensor_cases, nesting_cases};
+    const Case *const lists[] = {file_cases, model_cases, tensor_cases, nesting_cases,
+                                 sequence_cases};
     if (argc < 2) return 2;
     if (argc == 3 && !strcmp(argv[1], "--write")) return write_seeds(argv[2]);
     char *compiler = realpath(argv[1], NULL);

@@ -15,6 +15,7 @@
 #include "frontend/model.h"
 #include "frontend/wire.h"
 #include "passes/passes.h"
+#include "tests/onnx/files.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -28,38 +29,6 @@ static const char *const result_names[] = {"PASS", "FAIL", "REFUSED"};
 static int level = 2;
 static bool verbose, bake, brief;
 static int counts[N_RESULTS];
-
-/* ---- TensorProto files ---- */
-
-static size_t put_varint(uint8_t *to, uint64_t v) {
-    size_t n = 0;
-    for (; v >= 0x80; v >>= 7) to[n++] = (uint8_t)(v | 0x80);
-    to[n++] = (uint8_t)v;
-    return n;
-}
-
-/* Wraps the tensor into a model (field 7: graph, 5: initializer), so that the compiler's reader
- * serves here, too. */
-static Model *open_tensor(Ctx *ctx, const char *path) {
-    MappedFile f;
-    if (!map_file(ctx, NULL, ctx->perm, path, &f)) return NULL;
-    uint8_t *bytes = arena_alloc(ctx->perm, f.size + 32), inner[16];
-    size_t n_inner = 1, n = 0;
-    inner[0] = 5 << 3 | 2;
-    n_inner += put_varint(inner + 1, f.size);
-    bytes[n++] = 7 << 3 | 2;
-    n += put_varint(bytes + n, n_inner + f.size);
-    memcpy(bytes + n, inner, n_inner);
-    n += n_inner;
-    memcpy(bytes + n, f.data, f.size);
-    Model *m = model_from_memory(ctx, bytes, n + f.size);
-    return m && m->proto->graph->n_initializer == 1 ? m : NULL;
-}
-
-static bool read_tensor(Ctx *ctx, const char *path, Const **data, Type *type) {
-    Model *m = open_tensor(ctx, path);
-    return m && tensor_read(m, NULL, m->proto->graph->initializer[0], data, type);
-}
 
 /* ---- baking ---- */
 
@@ -92,6 +61,8 @@ static void bake_input(Ctx *ctx, Model *m, const char *path, int k) {
 
 static void bake_inputs(Ctx *ctx, Model *m, const char *dir) {
     for (int k = 0; k < (int)m->proto->graph->n_input; k++) {
+        const Onnx__TypeProto *t = m->proto->graph->input[k]->type;
+        if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) continue;
         char *path = arena_printf(ctx->perm, "%s/test_data_set_0/input_%d.pb", dir, k);
         if (access(path, R_OK) == 0) bake_input(ctx, m, path, k);
     }
@@ -103,25 +74,35 @@ static bool same_element(DType t, const void *a, const void *b, double *x, doubl
     Const ca = {.dtype = t, .elements = 1, .data = a}, cb = {.dtype = t, .elements = 1, .data = b};
     *x = const_get(&ca, 0);
     *y = const_get(&cb, 0);
+    if (t == DT_STR) {
+        const struct onnxcc_string *s = a, *w = b;
+        return s->size == w->size && !memcmp(s->data, w->data, s->size);
+    }
     if (!dtype_is_float(t)) return !memcmp(a, b, dtype_bytes(t));
     if (isnan(*x) || isnan(*y)) return isnan(*x) && isnan(*y);
     return *x == *y || fabs(*x - *y) <= 1e-7 + 1e-3 * fabs(*y);
 }
 
-static bool compare(const char *dir, int k, const Buffer *got, const Const *want,
-                    const Type *type) {
-    const Tensor *t = got->tensor;
+/* A tensor in memory. */
+typedef struct Array {
+    DType dtype;
+    int rank;
+    const int64_t *dims;
+    const void *data;
+} Array;
+
+static bool compare_arrays(const char *dir, int k, Array got, const Const *want, const Type *type) {
     int64_t bad = 0, first = -1;
     double x, y, gx = 0, gy = 0;
-    bool shape = t->rank == type->rank && t->dtype == type->dtype;
-    for (int i = 0; shape && i < t->rank; i++) shape = expr_is(type->dims[i], got->dims[i]);
+    bool shape = got.rank == type->rank && got.dtype == type->dtype;
+    for (int i = 0; shape && i < got.rank; i++) shape = expr_is(type->dims[i], got.dims[i]);
     if (!shape) {
         printf("%s: output %d has another type or shape\n", dir, k);
         return false;
     }
     size_t unit = dtype_bytes(want->dtype);
     for (int64_t i = 0; i < want->elements; i++) {
-        const char *a = (const char *)got->data + (size_t)i * unit,
+        const char *a = (const char *)got.data + (size_t)i * unit,
                    *b = (const char *)want->data + (size_t)i * unit;
         if (same_element(want->dtype, a, b, &x, &y)) continue;
         if (!bad++) first = i, gx = x, gy = y;
@@ -130,6 +111,38 @@ static bool compare(const char *dir, int k, const Buffer *got, const Const *want
         printf("%s: output %d: %lld of %lld elements differ, the first is %lld: %g, expected %g\n",
                dir, k, (long long)bad, (long long)want->elements, (long long)first, gx, gy);
     return !bad;
+}
+
+/* Items one by one; nothing is not the same as an empty sequence. */
+static bool compare_items(const char *dir, int k, const struct onnxcc_sequence *got,
+                          const ItemFile *want) {
+    bool ok = (int64_t)got->count == want->count && !got->items == want->nothing;
+    if (!ok) printf("%s: output %d has %zu items, expected %lld\n", dir, k, got->count,
+                    (long long)want->count);
+    for (int64_t i = 0; ok && i < want->count; i++) {
+        const struct onnxcc_item *it = &got->items[i];
+        Array a = {dtype_from_onnx(it->dtype), it->rank, it->shape, it->data};
+        ok = compare_arrays(dir, k, a, want->at[i].data, &want->at[i].type);
+    }
+    return ok;
+}
+
+/* false: the file cannot be read; else *same. */
+static bool compare(Ctx *ctx, const char *dir, int k, const Buffer *got, const char *path,
+                    bool *same) {
+    const Tensor *t = got->tensor;
+    ItemFile list;
+    Const *c;
+    Type type;
+    if (t->dtype == DT_SEQ) {
+        if (!read_items(ctx, path, &list)) return false;
+        *same = compare_items(dir, k, got->data, &list) && *same;
+        return true;
+    }
+    if (!read_tensor(ctx, path, &c, &type)) return false;
+    Array a = {t->dtype, t->rank, got->dims, got->data};
+    *same = compare_arrays(dir, k, a, c, &type) && *same;
+    return true;
 }
 
 /* ---- one model ---- */
@@ -145,18 +158,30 @@ static int position(const Model *m, const Tensor *t) {
     return -1;
 }
 
+/* The program's input from a file. */
+static bool read_input(Ctx *ctx, const char *path, Tensor *t, Buffer *in) {
+    Const *c;
+    Type type;
+    *in = (Buffer){.tensor = t};
+    if (t->dtype == DT_SEQ) {
+        ItemFile list;
+        if (!read_items(ctx, path, &list)) return false;
+        in->data = items_in_memory(ctx, &list);
+        return true;
+    }
+    if (!read_tensor(ctx, path, &c, &type)) return false;
+    in->data = (void *)(uintptr_t)const_bytes(ctx, c);
+    for (int d = 0; d < type.rank; d++) expr_is_int(type.dims[d], &in->dims[d]);
+    return true;
+}
+
 static int run_set(Ctx *ctx, const Model *m, Program *p, const char *dir, const char *set) {
     Buffer *in = NEW_ARRAY(ctx->perm, Buffer, p->inputs.n + 1),
            *out = NEW_ARRAY(ctx->perm, Buffer, p->outputs.n + 1);
-    Const *c;
-    Type type;
     for (int i = 0; i < p->inputs.n; i++) {
         int at = position(m, p->inputs.at[i]);
-        if (!read_tensor(ctx, arena_printf(ctx->perm, "%s/%s/input_%d.pb", dir, set, at), &c,
-                         &type))
-            return REFUSED;
-        in[i] = (Buffer){.tensor = p->inputs.at[i], .data = (void *)(uintptr_t)const_bytes(ctx, c)};
-        for (int d = 0; d < type.rank; d++) expr_is_int(type.dims[d], &in[i].dims[d]);
+        char *path = arena_printf(ctx->perm, "%s/%s/input_%d.pb", dir, set, at);
+        if (!read_input(ctx, path, p->inputs.at[i], &in[i])) return REFUSED;
     }
     for (int i = 0; i < p->outputs.n; i++) out[i].tensor = p->outputs.at[i];
     if (!program_interp(p, in, out, NULL, 0, ctx->perm)) return FAILED;
@@ -164,8 +189,7 @@ static int run_set(Ctx *ctx, const Model *m, Program *p, const char *dir, const 
     for (int i = 0; i < p->outputs.n; i++) {
         char *path = arena_printf(ctx->perm, "%s/%s/output_%d.pb", dir, set, i);
         if (!exists(path)) continue;
-        if (!read_tensor(ctx, path, &c, &type)) return REFUSED;
-        ok = compare(dir, i, &out[i], c, &type) && ok;
+        if (!compare(ctx, dir, i, &out[i], path, &ok)) return REFUSED;
     }
     return ok ? PASSED : FAILED;
 }

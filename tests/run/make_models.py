@@ -55,6 +55,64 @@ def model(name, inputs, outputs, nodes, constants, *data, opset=17, reference=Fa
                 (folder / f"{kind}_{i}.pb").write_bytes(text)
 
 
+def save(name, graph, *data):
+    """A model with sequences or optionals; data sets of dicts of inputs and dicts of outputs."""
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9, producer_name="onnxcc")
+    onnx.checker.check_model(proto, full_check=True)
+    onnx.save(proto, HERE / f"{name}.onnx")
+    for k, (inputs, outputs) in enumerate(data):
+        folder = HERE / name / f"test_data_set_{k}"
+        folder.mkdir(parents=True)
+        for kind, values, infos in (("input", inputs, graph.input), ("output", outputs, graph.output)):
+            for i, info in enumerate(infos):
+                v, write = values[info.name], numpy_helper.from_array
+                if info.type.HasField("sequence_type"):
+                    write = numpy_helper.from_list
+                elif info.type.HasField("optional_type"):
+                    write = numpy_helper.from_optional
+                (folder / f"{kind}_{i}.pb").write_bytes(write(v, info.name).SerializeToString())
+
+
+def sequence_models():
+    """Sequences of tensors of several lengths; an optional that the run is given or not."""
+    rows = lambda name: helper.make_tensor_sequence_value_info(name, F32, ["rows", 4])
+    value = helper.make_tensor_value_info
+    one = lambda name, v: helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(v)))
+    graph = helper.make_graph(
+        [node("SequenceInsert", "items extra", "more"), node("SequenceAt", "more at", "picked"),
+         node("ConcatFromSequence", "more", "joined", axis=0),
+         node("SplitToSequence", "joined", "lines", axis=0, keepdims=0), node("SequenceLength", "lines", "count"),
+         node("SequenceErase", "more at", "fewer")],
+        "ragged", [rows("items"), value("extra", F32, ["N", 4]), value("at", I64, [])],
+        [rows("more"), value("picked", F32, ["rows", 4]), value("joined", F32, ["all", 4]),
+         helper.make_tensor_sequence_value_info("lines", F32, [4]), value("count", I64, []), rows("fewer")])
+    data = []
+    for lengths, at in (((2, 0, 3), 1), ((1,), -1), ((), 0)):
+        items, extra = [floats(n, 4) for n in lengths], floats(2, 4)
+        more = items + [extra]
+        joined = np.concatenate(more)
+        data.append(({"items": items, "extra": extra, "at": np.int64(at)},
+                     {"more": more, "picked": more[at], "joined": joined, "lines": list(joined),
+                      "count": np.int64(len(joined)), "fewer": [v for i, v in enumerate(more) if i != at % len(more)]}))
+    save("ragged", graph, *data)
+
+    # What is there is doubled; else zeros. What the branches give is an optional once more.
+    tensor = helper.make_tensor_type_proto(F32, [3])
+    maybe = lambda name: onnx.helper.make_value_info(name, helper.make_optional_type_proto(tensor))
+    then = helper.make_graph([node("OptionalGetElement", "x", "t"), node("Add", "t t", "d")], "then",
+                             [], [value("d", F32, [3])])
+    other = helper.make_graph([one("z", np.zeros(3, np.float32))], "other", [], [value("z", F32, [3])])
+    some = helper.make_graph([node("Optional", "y", "o")], "some", [], [maybe("o")])
+    none = helper.make_graph([helper.make_node("Optional", [], ["n"], type=tensor)], "none", [], [maybe("n")])
+    graph = helper.make_graph(
+        [node("OptionalHasElement", "x", "has"), node("If", "has", "y", then_branch=then, else_branch=other),
+         node("If", "has", "again", then_branch=some, else_branch=none)],
+        "maybe", [maybe("x")], [value("has", BOOL, []), value("y", F32, [3]), maybe("again")])
+    x = floats(3)
+    save("maybe", graph, ({"x": x}, {"has": np.True_, "y": x + x, "again": x + x}),
+         ({"x": None}, {"has": np.False_, "y": np.zeros(3, np.float32), "again": None}))
+
+
 def main():
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir()
@@ -104,6 +162,7 @@ def main():
           {"f64": np.array([1e-300, -2.5, np.nan]), "f16": np.array([1, -0.5, np.inf], np.float16),
            "i64": np.array([3, -(2**31), 7]), "i32": np.array([5, -6, 2**31 - 1], np.int32),
            "u8": np.array([0, 255, 101], np.uint8), "flag": np.array([True, False, True])})
+    sequence_models()
 
     # What a loop's rounds place is dead behind them: 300 rounds need no more room than one. The result has a size that only
     # the run knows, too.
