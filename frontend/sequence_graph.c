@@ -23,8 +23,12 @@ void call_type(RunCall *c, const Type *t) {
 }
 
 Value *call_result(RunCall *c, const Type *t) {
-    for (int i = 0; i < c->in.n; i++)
+    for (int i = 0; i < c->in.n; i++) {
         if (!c->in.at[i]) return NULL;
+        DType narrow = c->in.at[i]->type.dtype;
+        if (dtype_is_narrow(narrow))
+            return bad(c->n, "sequences of %s are not supported", dtype_name(narrow)), NULL;
+    }
     Node *node = node_draft(c->n->g, OP_call, c->in.at, c->in.n, 1);
     node->out[0]->type = *t;
     node_set_str(c->n->g, node, "name", c->name);
@@ -36,8 +40,6 @@ static Value *construct(OnnxNode *n, Value *const *at, int count, const Sequence
     RunCall c = {.n = n, .name = "seq_construct"};
     call_int(&c, count);
     for (int i = 0; i < count; i++) {
-        if (dtype_is_narrow(at[i]->type.dtype))
-            return bad(n, "sequences of %s are not supported", dtype_name(at[i]->type.dtype)), NULL;
         call_in(&c, at[i]);
         call_type(&c, &at[i]->type);
     }

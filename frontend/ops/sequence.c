@@ -90,8 +90,6 @@ static bool insert_in_run(OnnxNode *n, const Sequence *s, Value *v) {
     RunCall c = {.n = n, .name = "seq_insert"};
     Type item = s->item;
     if (!sequence_join(n, &item, &v->type)) return false;
-    if (dtype_is_narrow(item.dtype))
-        return bad(n, "sequences of %s are not supported", dtype_name(item.dtype));
     call_in(&c, sequence_handle(n, n->in[0]));
     call_in(&c, v);
     if (has(n, 2)) call_in(&c, run_position(n, 2));
