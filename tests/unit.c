@@ -165,7 +165,8 @@ static void test_dtype(void) {
     EXPECT(dtype_is_float(DT_F16) && !dtype_is_float(DT_STR) && dtype_class(DT_STR) == DC_X);
     for (int t = DT_NONE + 1; t < N_DTYPES; t++) {
         EXPECT(dtype_by_name(dtype_name((DType)t)) == (DType)t);
-        if (dtype_onnx((DType)t)) EXPECT(dtype_from_onnx(dtype_onnx((DType)t)) == (DType)t);
+        if (dtype_onnx((DType)t) && t != DT_SEQ) /* whose number is no TensorProto.DataType */
+            EXPECT(dtype_from_onnx(dtype_onnx((DType)t)) == (DType)t);
     }
     EXPECT(dtype_by_name("none") == DT_NONE && dtype_by_name("f31") == DT_NONE);
 }

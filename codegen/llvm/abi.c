@@ -6,7 +6,7 @@
 static const char *const members[N_ABI] = {
     [ABI_FRAME] = "pppwpppppp"
                   "wppww"
-                  "pii",
+                  "piiw",
     [ABI_KARGS] = "ppp",
     [ABI_AXIS] = "wwp",
     [ABI_TENSOR] = "piiiipwww",

@@ -105,7 +105,8 @@ enum {
     FRAME_ARENA_NEEDED,
     FRAME_OUTPUTS,
     FRAME_THREADS,
-    FRAME_FAULT
+    FRAME_FAULT,
+    FRAME_TAKEN
 };
 LLVMTypeRef abi_type(Gen *, AbiStruct);
 int64_t abi_offset(Gen *, AbiStruct, int member);
