@@ -18,6 +18,7 @@ typedef enum EmitKind {
     EMIT_PTX,
     EMIT_CUBIN
 } EmitKind;
+typedef enum Device { ON_CPU, ON_CUDA, ON_CUDA_EMU } Device; /* where kernels run */
 typedef struct Entry {            /* one model of the program */
     const char *name;             /* C prefix */
     const Loops *const *versions; /* one per machine, best first */
@@ -37,7 +38,8 @@ typedef struct EmitOptions {
     const char *const *gpu_arch;
     int n_gpu_arch;
     int jobs;
-    bool debug, link_static, bare_metal, verbose, cuda_emu;
+    Device device;
+    bool debug, link_static, bare_metal, verbose;
 } EmitOptions;
 /* Writes the artefact; 0, or the exit code after diagnostics (1 user, 2 compiler); leaves
  * nothing half-written. */

@@ -20,6 +20,7 @@ typedef struct Emit {
     const char *dir; /* of intermediate files */
     Weights weights;
     LlvmJob llvm;
+    CudaImage image; /* --device=cuda */
     VEC(const char *) objects;
     int n_compiled; /* of them: those that the workers made */
 } Emit;
@@ -68,6 +69,17 @@ static bool add_runtime_objects(Emit *e) {
     return true;
 }
 
+/* ---- kernels for a device ---- */
+static const char image_symbol[] = "onnxcc_cuda_image";
+
+static bool add_image_object(Emit *e) {
+    const char *path = in_dir(e, "image.o");
+    LinkPart *part = NEW(e->ctx->perm, LinkPart);
+    *part = (LinkPart){.mem = e->image.bytes.at, .bytes = e->image.bytes.n};
+    vec_push(e->ctx->perm, &e->objects, path);
+    return elf_write_data(e->ctx, path, e->o->triple, image_symbol, NULL, (LinkParts){part, 1});
+}
+
 static bool begin(Emit *e) {
     if (!weights_place(e->ctx, e->entries, e->n, &e->weights)) return false;
     if (!weights_pack(&e->weights, in_dir(e, "packed"))) return false;
@@ -84,7 +96,12 @@ static bool begin(Emit *e) {
     if (embeds(e))
         e->llvm.weights_symbol = arena_printf(e->ctx->perm, "%s_weights", e->entries[0].name);
     if (is(e->o->weights, "file")) e->llvm.weights_file = slash ? slash + 1 : path;
-    return llvm_begin(&e->llvm);
+    if (e->o->device != ON_CUDA) return llvm_begin(&e->llvm);
+    e->llvm.image_symbol = image_symbol;
+    if (!cuda_image(e->ctx, e->entries, e->n, e->o, &e->image) || !llvm_begin(&e->llvm))
+        return false;
+    cuda_image_find(&e->image, e->llvm.models, e->n);
+    return true;
 }
 
 static bool write_weights_file(Emit *e) {
@@ -230,7 +247,7 @@ static bool link_objects(Emit *e) {
             exports[job.n_exports++] =
                 arena_printf(e->ctx->perm, "%s_%s", e->entries[i].name, functions[k]);
     job.exports = exports;
-    job.libm = e->o->cuda_emu;
+    job.libm = e->o->device == ON_CUDA_EMU;
     if (!job.shared) job.n_exports = 0, job.exports = NULL;
     return link_program(e->ctx, &job);
 }
@@ -244,9 +261,10 @@ static bool add_emu_object(Emit *e) {
 }
 
 static int emit_linked(Emit *e) {
-    int code = compile(e, unit_task, e->o->cuda_emu ? 1 : e->llvm.n_units);
+    int code = compile(e, unit_task, e->o->device == ON_CPU ? e->llvm.n_units : 1);
     if (code) return code;
-    if (e->o->cuda_emu && !add_emu_object(e)) return 1;
+    if (e->o->device == ON_CUDA_EMU && !add_emu_object(e)) return 1;
+    if (e->o->device == ON_CUDA && !add_image_object(e)) return 1;
     return (e->o->kind == EMIT_STATICLIB ? make_archive(e) : link_objects(e)) ? 0 : 1;
 }
 
@@ -269,18 +287,14 @@ static int emit(Emit *e) {
 int codegen_emit(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o) {
     Emit e = {.ctx = ctx, .entries = entries, .n = n, .o = o};
     if (o->kind == EMIT_PTX || o->kind == EMIT_CUBIN) return cuda_emit_binary(ctx, entries, n, o);
-    if (o->cuda_emu && o->kind != EMIT_EXE) {
-        diag_error(ctx, NULL, "--device=cuda-emu makes executables only");
-        return 1;
-    }
-    if (!o->cuda_emu && cuda_is_made_for(entries)) {
+    if (o->device != ON_CPU && o->kind != EMIT_EXE) {
         diag_error(ctx, NULL,
-                   "--device=cuda is not supported yet for this kind of output; --emit=cubin, ptx "
-                   "and cuda are, "
-                   "and --device=cuda-emu runs the kernels on this machine");
+                   "--device=%s makes executables only so far (--emit=cuda, ptx and cubin give the "
+                   "kernels alone)",
+                   o->device == ON_CUDA ? "cuda" : "cuda-emu");
         return 1;
     }
-    if (o->cuda_emu) e.entries = cuda_entries(ctx, entries, n);
+    if (o->device != ON_CPU) e.entries = cuda_entries(ctx, entries, n);
     if (!(e.dir = link_temp_dir(ctx))) return 1;
     int code = emit(&e);
     link_temp_remove(e.dir);

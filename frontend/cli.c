@@ -94,7 +94,7 @@ static bool parse_level(Cli *cli, const char *option, void *field, const char *v
 
 static bool parse_device(Cli *cli, const char *option, void *field, const char *value) {
     static const Choice devices[] = {
-        {"cpu", DEVICE_CPU}, {"cuda", DEVICE_CUDA}, {"cuda-emu", DEVICE_CUDA_EMU}};
+        {"cpu", ON_CPU}, {"cuda", ON_CUDA}, {"cuda-emu", ON_CUDA_EMU}};
     return choose(cli, option, devices, LEN(devices), value, field);
 }
 

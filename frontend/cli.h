@@ -6,7 +6,6 @@
 #include "frontend/frontend.h"
 #include "passes/passes.h"
 
-typedef enum Device { DEVICE_CPU, DEVICE_CUDA, DEVICE_CUDA_EMU } Device;
 /* What is asked for: EmitKind's values are those of the code generators, the rest are the levels of
  * the IR. */
 enum { EMIT_GRAPH = 100, EMIT_KERNELS, EMIT_PLAN, EMIT_LOOPS };

@@ -188,7 +188,7 @@ bool processors_pick(const Cli *cli, Processors *p) {
     if (!f)
         return diag_error(cli->ctx, NULL, "target %s is not supported",
                           diag_name(cli->ctx, p->triple));
-    if (cli->device != DEVICE_CPU || cli->emit == EMIT_CUDA || cli->emit == EMIT_PTX ||
+    if (cli->device != ON_CPU || cli->emit == EMIT_CUDA || cli->emit == EMIT_PTX ||
         cli->emit == EMIT_CUBIN) {
         add(cli, p, "cuda", f->cpu);
     } else if (cli->emit == EMIT_C) {

@@ -184,6 +184,7 @@ struct onnxcc_version {
     int (*run)(struct onnxcc_frame *); /* 0 or an error code; may also leave one in frame->fault */
 };
 struct onnxcc_host;
+struct onnxcc_device;
 struct onnxcc_model {
     int32_t abi, flags;
     int32_t n_inputs, n_outputs;
@@ -210,6 +211,10 @@ struct onnxcc_model {
     const void *weights;            /* embedded payload, or NULL: file or extern */
     const char *weights_file;       /* base name of the weights file, or NULL */
     const struct onnxcc_host *host; /* &onnxcc_host on hosted targets, else NULL */
+    /* Where kernels run on a device: its driver, and the kernels for it; else NULL. In a launch the
+     * kernel's function then is the address of its description inside the image. */
+    const struct onnxcc_device *device;
+    const void *image;
 };
 enum { ONNXCC_M_GROWS = 1 }; /* flags: a run may need more arena than bind says (value symbols) */
 
@@ -232,6 +237,8 @@ struct onnxcc_weights_header {
  * hook. Does nothing once a hook has stopped the run. */
 void onnxcc_launch(struct onnxcc_frame *, int kernel, onnxcc_kernel_fn, void *const *bufs,
                    int64_t total, int64_t item_ops, int64_t scratch_bytes_per_thread);
+/* What was launched on a device has ended; its faults are in the frame. */
+void onnxcc_wait(struct onnxcc_frame *);
 /* The plan needs `bytes` from frame->arena on. 0, or an error code to return. */
 int onnxcc_arena_fit(struct onnxcc_frame *, int64_t bytes);
 /* Where output k of unknown size (its slots are set) shall be written: the caller's memory where it
@@ -280,6 +287,19 @@ struct onnxcc_host {
     void (*unmap)(const void *, size_t bytes);
 };
 extern const struct onnxcc_host onnxcc_host;
+
+/* A device with memory that kernels and the host both read and write. Functions that fail say so and
+ * end the program. */
+struct onnxcc_device {
+    void (*open)(const struct onnxcc_model *);
+    void *(*alloc)(size_t bytes); /* aligned to ONNXCC_ALIGN; zeroed is not promised */
+    void (*free)(void *);
+    size_t (*memory)(void);       /* bytes of the device */
+    void (*launch)(struct onnxcc_frame *, int kernel, const void *description, void *const *bufs,
+                   int64_t total);
+    void (*wait)(struct onnxcc_frame *);
+};
+extern const struct onnxcc_device onnxcc_cuda;
 struct onnxcc_pool *onnxcc_host_pool_new(int threads);
 void onnxcc_host_pool_free(struct onnxcc_pool *);
 int onnxcc_host_main(int argc, char **argv, const struct onnxcc_model *const *models, int n_models);

@@ -5,7 +5,7 @@
 #   and codegen/codegen.h; runtime -> runtime
 #   (shared by compiler and programs: runtime/core/place.h, the rule for places, and for code that
 #   is generated and for the interpreter, which calls the operators on strings and sequences,
-#   runtime/abi.h, what the two exchange)
+#   runtime/abi.h and runtime/cuda.h, what the two exchange)
 # - protobuf-c only in frontend, LLVM only in codegen/llvm, NVRTC only in codegen/cuda, isl only in
 #   ir/affine.c
 # - every C file begins with a comment that says why it exists
@@ -28,7 +28,7 @@ function allowed(folder, path) {
         return path ~ /^ir\// || path == "runtime/abi.h" || path == "runtime/shared.def"
     if (folder == "runtime") return path ~ /^(runtime|core|host)\//
     if (path == "runtime/core/place.h" && folder != "frontend") return 1
-    if (path == "runtime/abi.h" && folder == "codegen") return 1
+    if (path ~ /^runtime\/(abi|cuda)\.h$/ && folder == "codegen") return 1
     if (folder == "passes" || folder == "codegen") return path ~ "^(ir|" folder ")/"
     if (folder == "frontend")
         return path ~ "^(ir|frontend)/" || path == "passes/passes.h" || path == "codegen/codegen.h"

@@ -19,6 +19,13 @@ static const char *ptx_arch(Ctx *ctx, const char *const *archs, int n) {
     return arena_printf(ctx->perm, "compute_%d", newest);
 }
 
+CudaArchs cuda_archs(Ctx *ctx, const EmitOptions *o) {
+    CudaArchs a = {o->gpu_arch, o->n_gpu_arch, NULL};
+    if (!a.n) a = (CudaArchs){default_archs, LEN(default_archs), NULL};
+    a.ptx = ptx_arch(ctx, a.at, a.n);
+    return a;
+}
+
 /* x.cubin with several architectures: x.sm_80.cubin, x.sm_90a.cubin. */
 static const char *path_for(Ctx *ctx, const char *output, const char *arch, int n) {
     const char *slash = strrchr(output, '/'), *dot = strrchr(output, '.');
@@ -28,7 +35,7 @@ static const char *path_for(Ctx *ctx, const char *output, const char *arch, int 
 }
 
 /* ---- what ptxas found ---- */
-static void report(Ctx *ctx, const CudaBinary *b, bool verbose) {
+void cuda_report_use(Ctx *ctx, const CudaBinary *b, bool verbose) {
     for (int i = 0; i < b->uses.n; i++) {
         const CudaUse *u = &b->uses.at[i];
         if (verbose)
@@ -46,13 +53,14 @@ static void report(Ctx *ctx, const CudaBinary *b, bool verbose) {
 static int one(Ctx *ctx, const char *source, const char *arch, const char *path, bool verbose) {
     CudaBinary b;
     if (!nvrtc_compile(ctx, source, arch, &b)) return 1;
-    report(ctx, &b, verbose);
+    cuda_report_use(ctx, &b, verbose);
     return link_write_file(ctx, path, b.data, b.bytes) ? 0 : 1;
 }
 
 int cuda_emit_binary(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o) {
-    const char *const *archs = o->n_gpu_arch ? o->gpu_arch : default_archs, *why;
-    int n_archs = o->n_gpu_arch ? o->n_gpu_arch : LEN(default_archs), code = 0;
+    CudaArchs archs = cuda_archs(ctx, o);
+    const char *why;
+    int code = 0;
     CudaText t;
     if (!nvrtc_present(ctx, &why)) {
         diag_error(ctx, NULL, "%s", why);
@@ -60,10 +68,11 @@ int cuda_emit_binary(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o
     }
     cuda_text(ctx, entries, n, &t);
     const char *source = str_c(&t.device);
-    if (o->kind == EMIT_PTX)
-        return one(ctx, source, ptx_arch(ctx, archs, n_archs), o->output, o->verbose);
-    for (int i = 0; i < n_archs && !code; i++)
-        code = one(ctx, source, archs[i], path_for(ctx, o->output, archs[i], n_archs), o->verbose);
-    for (int i = 0; code && i < n_archs; i++) remove(path_for(ctx, o->output, archs[i], n_archs));
+    if (o->kind == EMIT_PTX) return one(ctx, source, archs.ptx, o->output, o->verbose);
+    for (int i = 0; i < archs.n && !code; i++)
+        code = one(ctx, source, archs.at[i], path_for(ctx, o->output, archs.at[i], archs.n),
+                   o->verbose);
+    for (int i = 0; code && i < archs.n; i++)
+        remove(path_for(ctx, o->output, archs.at[i], archs.n));
     return code;
 }

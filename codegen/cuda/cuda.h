@@ -11,9 +11,19 @@
 #include "codegen/codegen.h"
 
 /* ---- text.c ---- */
+struct Model; /* codegen/llvm/model.h */
+/* How a kernel is launched: what runtime/cuda.h says of it. */
+typedef struct CudaLaunch {
+    const char *symbol; /* of the launch, as the program's host functions name it */
+    const char *kernel; /* of the __global__ function */
+    int flags, n_bufs, n_syms;
+    int *args; /* positions of the buffers it touches, then slots of symbols */
+    int per_block, max_blocks, threads;
+} CudaLaunch;
 typedef struct CudaText {
     Str device;    /* what NVRTC gets: operations, kernels */
-    Str launchers; /* host code */
+    Str launchers; /* the same launches as host code, for the emulation */
+    VEC(CudaLaunch) launches;
 } CudaText;
 /* What a kernel of `func` and its launcher are called. */
 typedef struct CudaNames {
@@ -46,8 +56,28 @@ bool nvrtc_present(Ctx *, const char **why); /* why not, and what to install */
 void cuda_parse_log(Ctx *, const char *log, CudaBinary *);
 
 /* ---- binary.c ---- */
+/* Architectures as asked for, or the default ones; `ptx` is for the newest of them. */
+typedef struct CudaArchs {
+    const char *const *at;
+    int n;
+    const char *ptx;
+} CudaArchs;
+CudaArchs cuda_archs(Ctx *, const EmitOptions *);
+/* Warns of kernels that spill; tells everything when verbose. */
+void cuda_report_use(Ctx *, const CudaBinary *, bool verbose);
 int cuda_emit_binary(Ctx *, const Entry *, int n,
                      const EmitOptions *); /* --emit=ptx, --emit=cubin */
+
+/* ---- image.c: --device=cuda ---- */
+/* The block that a program for GPUs carries (runtime/cuda.h). */
+typedef struct CudaImage {
+    Str bytes;
+    Map *at; /* symbol of a launch to the place of its description + 1 */
+} CudaImage;
+/* Compiled by `jobs` processes. False: reported. */
+bool cuda_image(Ctx *, const Entry *, int n, const EmitOptions *, CudaImage *);
+/* Tells the kernels of the program where their descriptions lie. */
+void cuda_image_find(const CudaImage *, struct Model *, int n);
 
 /* ---- emu.c ---- */
 /* Compiles kernels and launchers for this machine, by the system's C++ compiler, to

@@ -4,6 +4,7 @@
 #include "codegen/c/gen.h"
 #include "codegen/c/paste.h"
 #include "codegen/llvm/model.h"
+#include "runtime/cuda.h"
 
 static const char device_head[] =
     "/* Written by onnxcc: CUDA C. With NVRTC or nvcc use --fmad=false: only fma() may contract.\n"
@@ -16,8 +17,7 @@ static const char launchers_head[] =
     "#endif\n";
 
 void cuda_text_begin(Ctx *ctx, CudaText *t) {
-    t->device = str_new(ctx->perm);
-    t->launchers = str_new(ctx->perm);
+    *t = (CudaText){.device = str_new(ctx->perm), .launchers = str_new(ctx->perm)};
     str_add(&t->device, device_head);
     paste_text(&t->device, "runtime/ops.h");
     str_add(&t->launchers, launchers_head);
@@ -25,43 +25,84 @@ void cuda_text_begin(Ctx *ctx, CudaText *t) {
     paste_text(&t->launchers, "runtime/bind.h");
 }
 
-/* ---- launchers ---- */
-static void arguments(Str *s, const LFunc *f, const KernelNeeds *needs, const char *index) {
+/* ---- launches ---- */
+static CudaLaunch launch_of(Ctx *ctx, const LFunc *f, const CudaNames *names,
+                            const KernelNeeds *needs) {
+    CudaLaunch l = {.symbol = names->launcher, .kernel = names->kernel, .threads = CUDA_BLOCK};
+    l.args = NEW_ARRAY(ctx->perm, int, f->params.n + needs->n_syms + 1);
     for (int i = 0; i < f->params.n; i++) {
-        const Tensor *t = f->params.at[i];
         bool stores;
-        if (!c_kernel_touches(f, t, &stores)) continue;
-        str_fmt(s, ", (%s%s *)call->bufs[%d]", stores ? "" : "const ", c_memory_type(t->dtype), i);
+        if (c_kernel_touches(f, f->params.at[i], &stores)) l.args[l.n_bufs++] = i;
     }
     for (int i = 0; i < needs->n_syms; i++)
-        str_fmt(s, ", (%s)call->syms[%d]", index, needs->syms[i]->slot);
-    if (needs->faults) str_add(s, ", &fault");
-    if (needs->scratch) str_add(s, ", scratch, stride");
+        l.args[l.n_bufs + l.n_syms++] = needs->syms[i]->slot;
+    l.flags = (needs->faults ? ONNXCC_CUDA_FAULTS : 0) |
+              (needs->scratch ? ONNXCC_CUDA_SCRATCH : 0) | (needs->small ? ONNXCC_CUDA_SMALL : 0);
+    l.per_block = needs->blocks ? 1 : CUDA_BLOCK;
+    l.max_blocks = needs->scratch ? CUDA_SCRATCH_SLOTS / l.per_block : CUDA_GRID;
+    return l;
+}
+
+static void arguments(Str *s, const LFunc *f, const CudaLaunch *l) {
+    const char *index = l->flags & ONNXCC_CUDA_SMALL ? "int32_t" : "int64_t";
+    for (int i = 0; i < l->n_bufs; i++) {
+        const Tensor *t = f->params.at[l->args[i]];
+        bool stores;
+        c_kernel_touches(f, t, &stores);
+        str_fmt(s, ", (%s%s *)call->bufs[%d]", stores ? "" : "const ", c_memory_type(t->dtype),
+                l->args[i]);
+    }
+    for (int i = 0; i < l->n_syms; i++)
+        str_fmt(s, ", (%s)call->syms[%d]", index, l->args[l->n_bufs + i]);
+    if (l->flags & ONNXCC_CUDA_FAULTS) str_add(s, ", &fault");
+    if (l->flags & ONNXCC_CUDA_SCRATCH) str_add(s, ", scratch, stride");
     str_fmt(s, ", (%s)lo, (%s)hi", index, index);
 }
 
-static void launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaNames *names,
-                     const KernelNeeds *needs) {
-    int per_block = needs->blocks ? 1 : CUDA_BLOCK;
-    int most = needs->scratch ? CUDA_SCRATCH_SLOTS / per_block : CUDA_GRID;
+static void launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *l) {
+    bool faults = l->flags & ONNXCC_CUDA_FAULTS;
     str_fmt(s,
             "\nextern \"C\" void %s(const struct onnxcc_kargs *call, int64_t lo, int64_t hi, char "
             "*scratch) {\n",
-            names->launcher);
+            l->symbol);
     str_fmt(s, "    int64_t blocks = (hi - lo + %d) / %d;\n    if (blocks > %d) blocks = %d;\n",
-            per_block - 1, per_block, most, most);
-    if (needs->faults) str_add(s, "    int32_t fault = 0;\n");
-    if (needs->scratch)
+            l->per_block - 1, l->per_block, l->max_blocks, l->max_blocks);
+    if (faults) str_add(s, "    int32_t fault = 0;\n");
+    if (l->flags & ONNXCC_CUDA_SCRATCH)
         str_fmt(s, "    int64_t stride = call->frame->scratch_stride / %d;\n", CUDA_SCRATCH_SLOTS);
     else str_add(s, "    (void)scratch;\n");
-    str_fmt(s, "    ONNXCC_LAUNCH(%s, (unsigned)blocks, %d", names->kernel, CUDA_BLOCK);
+    str_fmt(s, "    ONNXCC_LAUNCH(%s, (unsigned)blocks, %d", l->kernel, l->threads);
     Str args = str_new(ctx->perm);
-    arguments(&args, f, needs, needs->small ? "int32_t" : "int64_t");
+    arguments(&args, f, l);
     str_fmt(s, "%s);\n", str_c(&args));
-    if (needs->faults)
+    if (faults)
         str_add(s,
                 "    if (fault && !call->frame->fault) call->frame->fault = ONNXCC_FAULT_HERE;\n");
     str_add(s, "}\n");
+}
+
+/* With the arguments as a driver gets them: an address each. */
+static void packed_launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *l) {
+    const char *index = l->flags & ONNXCC_CUDA_SMALL ? "int32_t" : "int64_t";
+    int n = 0;
+    Str args = str_new(ctx->perm);
+    for (; n < l->n_bufs; n++) {
+        const Tensor *t = f->params.at[l->args[n]];
+        bool stores;
+        c_kernel_touches(f, t, &stores);
+        str_fmt(&args, ", *(%s%s **)a[%d]", stores ? "" : "const ", c_memory_type(t->dtype), n);
+    }
+    for (int i = 0; i < l->n_syms; i++) str_fmt(&args, ", *(%s *)a[%d]", index, n++);
+    if (l->flags & ONNXCC_CUDA_FAULTS) str_fmt(&args, ", *(int32_t **)a[%d]", n++);
+    if (l->flags & ONNXCC_CUDA_SCRATCH) {
+        str_fmt(&args, ", *(char **)a[%d], *(int64_t *)a[%d]", n, n + 1);
+        n += 2;
+    }
+    str_fmt(&args, ", *(%s *)a[%d], *(%s *)a[%d]", index, n, index, n + 1);
+    str_fmt(s,
+            "extern \"C\" void %s_packed(unsigned blocks, unsigned threads, void **a) {\n"
+            "    ONNXCC_LAUNCH(%s, blocks, threads%s);\n}\n",
+            l->kernel, l->kernel, str_c(&args));
 }
 
 void cuda_text_kernel(Ctx *ctx, CudaText *t, const LFunc *f, CudaNames names) {
@@ -69,7 +110,10 @@ void cuda_text_kernel(Ctx *ctx, CudaText *t, const LFunc *f, CudaNames names) {
     KernelNeeds needs;
     str_char(&t->device, '\n');
     c_kernel(ctx, &t->device, f, DIALECT_CUDA, &text, &needs);
-    launcher(ctx, &t->launchers, f, &names, &needs);
+    CudaLaunch l = launch_of(ctx, f, &names, &needs);
+    launcher(ctx, &t->launchers, f, &l);
+    packed_launcher(ctx, &t->launchers, f, &l);
+    vec_push(ctx->perm, &t->launches, l);
 }
 
 /* ---- programs ---- */

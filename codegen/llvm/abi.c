@@ -15,7 +15,7 @@ static const char *const members[N_ABI] = {
     [ABI_SITE] = "pp",
     [ABI_VERSION] = "ppp",
     [ABI_MODEL] = "iiiiiiiiiiiiwwwpppppppppppp"
-                  "p",
+                  "ppp",
 };
 
 LLVMTypeRef abi_type(Gen *g, AbiStruct s) {

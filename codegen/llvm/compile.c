@@ -40,6 +40,7 @@ bool llvm_begin(LlvmJob *j) {
                      .features = o->features,
                      .weights_symbol = j->weights_symbol,
                      .weights_file = j->weights_file,
+                     .image_symbol = j->image_symbol,
                      .hosted = j->hosted};
         model_begin(m, j->ctx, &j->entries[i], j->weights);
         m->link.hosted = j->hosted;

@@ -273,13 +273,16 @@ static V weights_address(Gen *g, Model *m) {
     return v;
 }
 
-static V host_object(Gen *g, const Model *m) {
-    if (!m->hosted) return null_ptr(g);
-    V v = LLVMGetNamedGlobal(g->m, "onnxcc_host");
+V model_outside(Gen *g, const char *name) {
+    V v = LLVMGetNamedGlobal(g->m, name);
     if (v) return v;
-    v = LLVMAddGlobal(g->m, g->i8, "onnxcc_host");
+    v = LLVMAddGlobal(g->m, g->i8, name);
     LLVMSetVisibility(v, LLVMHiddenVisibility);
     return v;
+}
+
+static V host_object(Gen *g, const Model *m) {
+    return m->hosted ? model_outside(g, "onnxcc_host") : null_ptr(g);
 }
 
 V describe_model(Gen *g, Model *m) {
@@ -320,7 +323,9 @@ V describe_model(Gen *g, Model *m) {
               bind,
               weights_address(g, m),
               m->weights_file ? text(g, m->weights_file) : null_ptr(g),
-              host_object(g, m)};
+              host_object(g, m),
+              m->image_symbol ? model_outside(g, "onnxcc_cuda") : null_ptr(g),
+              m->image_symbol ? model_outside(g, m->image_symbol) : null_ptr(g)};
     CHECK(LEN(at) == LLVMCountStructElementTypes(abi_type(g, ABI_MODEL)));
     V model = LLVMAddGlobal(g->m, abi_type(g, ABI_MODEL),
                             arena_printf(m->ctx->perm, "%s_model", m->name));

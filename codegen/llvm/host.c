@@ -204,6 +204,7 @@ static void place_load(void *user, const Expr *e) {
 }
 
 Val host_value(Host *h, Expr *e) {
+    if (expr_has_load(e)) host_wait(h);
     expr_visit(e, place_load, h);
     return emit(&h->F, e);
 }

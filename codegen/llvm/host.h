@@ -35,6 +35,7 @@ void host_check_overflow(Host *);
 void host_late_slots(Host *, const Tensor *);
 /* of a runtime function */
 LLVMValueRef host_call(Host *, const char *name, LLVMTypeRef result, LLVMValueRef *args, int n);
+void host_wait(Host *); /* before the host looks at what kernels on a device have written */
 void host_body(Host *, const LBody *);
 
 #endif

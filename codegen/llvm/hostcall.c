@@ -21,6 +21,10 @@ V host_call(Host *h, const char *name, LLVMTypeRef result, V *args, int n) {
     return LLVMBuildCall2(g->b, LLVMGlobalGetValueType(f), f, args, (unsigned)n, "");
 }
 
+void host_wait(Host *h) {
+    if (h->model->image_symbol) host_call(h, "onnxcc_wait", h->g->none, &h->F.frame, 1);
+}
+
 /* These values in an array on the stack: statements share two, one of pointers and one of
  * numbers. */
 static V array_of(Host *h, LLVMTypeRef element, V *at, int n) {
@@ -59,8 +63,12 @@ static void name_fault(Host *h, int id) {
                 (V[]){at, code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, id, 0))});
 }
 
+/* On a device: the address of its description. */
 static V kernel_function(Host *h, const KernelFn *k) {
     Gen *g = h->g;
+    const char *image = h->model->image_symbol;
+    if (image)
+        return host_offset(h, model_outside(g, image), const_i64(g, k->image_at));
     LLVMTypeRef t[4] = {g->ptr, g->i64, g->i64, g->ptr};
     V f = LLVMGetNamedFunction(g->m, k->symbol);
     if (f) return f;
@@ -89,6 +97,7 @@ static void launch(Host *h, const LStmt *l) {
 static void call(Host *h, const LStmt *l) {
     Gen *g = h->g;
     V *iargs = NEW_ARRAY(h->F.arena, V, l->n_iargs + 1);
+    host_wait(h);
     for (int i = 0; i < l->n_iargs; i++) iargs[i] = host_index(h, l->iargs[i]);
     V bufs = address_array(h, l), numbers = array_of(h, g->i64, iargs, l->n_iargs);
     const char *name = arena_printf(h->model->ctx->perm, "onnxcc_call_%s", l->name);

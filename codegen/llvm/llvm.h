@@ -14,7 +14,7 @@ typedef struct LlvmJob {
     int n_entries;
     const EmitOptions *options;
     const Weights *weights;
-    const char *weights_symbol, *weights_file; /* as in model.h */
+    const char *weights_symbol, *weights_file, *image_symbol; /* as in model.h */
     bool hosted, with_main;
     bool runtime_outside; /* linked as objects of its own: modules only refer to it */
     const char *triple;   /* options->triple, normalised */

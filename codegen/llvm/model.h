@@ -18,6 +18,7 @@ typedef struct KernelFn { /* one function to compile */
     const char *symbol;
     bool *may_alias; /* by parameter; NULL: none overlaps another */
     bool faults;
+    int64_t image_at; /* its description in the image, where kernels run on a device */
 } KernelFn;
 typedef struct Model {
     Ctx *ctx;
@@ -29,6 +30,7 @@ typedef struct Model {
     const char *const *cpu, *const *features; /* per version */
     const char *weights_symbol;               /* embedded payload; NULL: elsewhere */
     const char *weights_file;                 /* base name, for --weights=file */
+    const char *image_symbol; /* kernels for a device (runtime/cuda.h); NULL: they run here */
     bool hosted;
     VEC(ExtraSlot) extra;
     int n_slots;
@@ -52,6 +54,8 @@ LLVMValueRef host_bind(Gen *, Model *);
 LLVMValueRef host_run(Gen *, Model *, int version);
 
 /* ---- describe.c: struct onnxcc_model and the wrappers ---- */
+/* an object of the runtime or of the linked data */
+LLVMValueRef model_outside(Gen *, const char *name);
 /* with bind, run and the public functions */
 LLVMValueRef describe_model(Gen *, Model *);
 void describe_main(Gen *, LLVMValueRef *models, int n); /* main() */

@@ -22,6 +22,10 @@ static void run_part(void *arg, int i) {
     l->fn(l->args, lo, lo + each + (i < rest), l->scratch + i * l->stride);
 }
 
+void onnxcc_wait(struct onnxcc_frame *f) {
+    if (f->model->device) f->model->device->wait(f);
+}
+
 /* How many parts are worth it. */
 static int parts_of(const struct onnxcc_frame *f, int64_t total, int64_t item_ops) {
     int64_t parts = f->pool ? f->threads : 1;
@@ -48,7 +52,10 @@ void onnxcc_launch(struct onnxcc_frame *f, int kernel, onnxcc_kernel_fn fn, void
             return;
         }
     }
-    if (total > 0) {
+    if (total > 0 && f->model->device) {
+        f->model->device->launch(f, kernel, (const void *)(uintptr_t)fn, bufs, total);
+        if (f->hook) onnxcc_wait(f); /* whoever looks sees the kernel's end */
+    } else if (total > 0) {
         struct onnxcc_kargs args = {bufs, f->syms, f};
         struct launch l = {
             fn, &args, total, parts_of(f, total, item_ops), f->scratch, f->scratch_stride};

@@ -190,6 +190,7 @@ int onnxcc_core_run(const struct onnxcc_model *m, const void *ctx, const void *i
     if (!code) code = check_pointers(&f);
     if (code) return code;
     code = c->run(&f);
+    onnxcc_wait(&f);
     if (!code) code = f.fault;
     if (ONNXCC_KIND(code) == ONNXCC_E_ARENA)
         return need(m, outputs, f.arena_needed + (f.arena - (char *)arena));

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Programs of --device=cuda, run against a driver that executes their kernels on this machine
+# (tests/cuda/fake_driver.c), and what they say where something is missing.
+. "$(dirname "$0")/common.sh"
+need "${CC:-cc}" gcc
+need "${CXX:-g++}" g++
+here=$(cd "$(dirname "$0")" && pwd)
+${CC:-cc} -shared -fPIC -O1 -o libcuda.so.1 "$here/../cuda/fake_driver.c"
+
+# refused COMMAND... PATTERN: exit code 1 and the message
+refused() {
+    pattern=$1
+    shift
+    code=0
+    env "$@" > refused.log 2>&1 || code=$?
+    if [ $code != 1 ] || ! grep -q "$pattern" refused.log; then
+        echo "FAIL: $* ended with $code, not with: $pattern"
+        cat refused.log
+        exit 1
+    fi
+}
+
+for model in digits tiny_transformer; do
+    if ! "$onnxcc" "$(model_of $model)" --device=cuda --gpu-arch=sm_80 --gpu-arch=sm_90a -q \
+        -o $model.gpu 2> gpu.log; then
+        cat gpu.log
+        test ! -e $model.gpu
+        grep -q 'NVRTC .* was not found' gpu.log && echo "skipped: no CUDA toolkit" && exit 77
+        exit 1
+    fi
+    "$onnxcc" "$(model_of $model)" --emit=cuda -o $model.gpu.cu
+    # the text names its functions after the output, as the program does
+    ${CXX:-g++} -std=gnu++17 -O1 -shared -fPIC -ffp-contract=off -x c++ \
+        -include "$here/../../runtime/emu/cuda_emu.h" $model.gpu.cu -o $model.so
+    for seed in 0 1; do
+        env LD_LIBRARY_PATH=. FAKE_CUDA_KERNELS=./$model.so ONNXCC_EMU_SEED=$seed \
+            ./$model.gpu --check "$(data_of $model)" 2> driver.log
+        grep -q 'loads cubin' driver.log
+    done
+done
+
+gpu="LD_LIBRARY_PATH=. FAKE_CUDA_KERNELS=./digits.so"
+# PTX where no cubin fits or the driver takes none
+env $gpu FAKE_CUDA_CHIP=121 ./digits.gpu --check "$(data_of digits)" 2>&1 | grep -q 'loads ptx'
+env $gpu FAKE_CUDA_CHIP=90 FAKE_CUDA_REFUSE=cubin ./digits.gpu --check "$(data_of digits)" 2>&1 | grep -q 'loads ptx'
+env $gpu FAKE_CUDA_CHIP=90 ./digits.gpu --trace trace.json > /dev/null 2>&1
+grep -q '_conv' trace.json
+refused 'sm_75.*cannot run this program.*sm_80, sm_90a, compute_90' $gpu FAKE_CUDA_CHIP=75 ./digits.gpu
+refused 'no NVIDIA GPU was found' $gpu FAKE_CUDA_DEVICES=0 ./digits.gpu
+refused 'driver is too old: it knows CUDA 10.2' $gpu FAKE_CUDA_VERSION=10020 ./digits.gpu
+refused 'out of memory: [0-9]* bytes needed, 4096 of 4096 free' $gpu FAKE_CUDA_MEMORY=4096 ./digits.gpu
+refused 'running the kernels: an illegal memory access' $gpu FAKE_CUDA_FAULT=1 ./digits.gpu
+if ! ldconfig -p 2> /dev/null | grep -q libcuda.so.1; then
+    refused 'libcuda.so.1 was not found: install' A=1 ./digits.gpu
+fi
+"$onnxcc" "$(model_of digits)" --device=cuda --emit=staticlib -o libd.a 2> lib.log && exit 1
+grep -q 'makes executables only so far' lib.log
+test ! -e libd.a
