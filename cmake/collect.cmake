@@ -1,13 +1,13 @@
 # Collects declarations from C files into a table of X(...) rows; run by cmake -P at build time.
 #
-#   KIND=ops     ONNX_OP(Gemm, 7...  ONNX_SAME(Exp, 6...  ONNX_EXPR(...
-#                give X(Gemm, 7), by name and version
+#   KIND=ops     ONNX_OP(Gemm, 7...  ONNX_OP_OF(ml, Scaler, 1...
+#                give X(ai, Gemm, 7) and X(ml, Scaler, 1), by name and version
 #   KIND=passes  PASS(fold, GRAPH, "text")  gives  X(fold, GRAPH, "text"), by name
 #
 # A declaration begins its line. Two equal ones are an error.
 set(start "(^|\n)")
 if(KIND STREQUAL "ops")
-    set(pattern "${start}ONNX_(OP|SAME|EXPR)\\(([A-Za-z0-9_]+), *([0-9]+)")
+    set(pattern "${start}ONNX_OP(_OF\\([a-z]+, *|\\()([A-Za-z0-9_]+), *([0-9]+)")
 else()
     set(pattern "${start}PASS\\(([A-Za-z0-9_]+), *([A-Za-z0-9_]+), *(\"[^\n]*\")\\)")
 endif()
@@ -28,8 +28,13 @@ foreach(file IN LISTS files)
             string(LENGTH "${CMAKE_MATCH_4}" digits)
             math(EXPR pad "4 - ${digits}")
             string(REPEAT "0" ${pad} zeros)
-            set(key "${CMAKE_MATCH_3} ${zeros}${CMAKE_MATCH_4}")
-            list(APPEND rows "${key}|X(${CMAKE_MATCH_3}, ${CMAKE_MATCH_4})")
+            set(domain ai)
+            if(CMAKE_MATCH_2 MATCHES "[a-z]+")
+                set(domain ${CMAKE_MATCH_0})
+            endif()
+            string(REGEX MATCH "${pattern}" _ "${declaration}")
+            set(key "${CMAKE_MATCH_3} ${domain} ${zeros}${CMAKE_MATCH_4}")
+            list(APPEND rows "${key}|X(${domain}, ${CMAKE_MATCH_3}, ${CMAKE_MATCH_4})")
         else()
             set(row "X(${CMAKE_MATCH_2}, ${CMAKE_MATCH_3}, ${CMAKE_MATCH_4})")
             list(APPEND rows "${CMAKE_MATCH_2}|${row}")

@@ -74,7 +74,8 @@ static bool call_function(Import *im, const FunctionProto *fn, const NodeProto *
 
 static bool call_operator(Import *im, OnnxNode *n) {
     int oldest, before = diag_errors(im->ctx);
-    const OnnxOp *op = operator_find(im->operators, n->proto->op_type, n->opset, &oldest);
+    const OnnxOp *op = operator_find(im, domain_of(n->proto->domain), n->proto->op_type, n->opset,
+                                     &oldest);
     CHECK(op); /* the survey found it */
     if (!op->build(n) && diag_errors(im->ctx) == before) bad(n, "operator could not be imported");
     return diag_errors(im->ctx) == before;

@@ -47,7 +47,7 @@ struct Import {
     Graph *g;
     Model *model;
     const ImportOptions *options;
-    Map *operators; /* name -> const OnnxOp * (the list of its versions) */
+    Map *operators; /* domain::name -> const OnnxOp * (the list of its versions) */
     Map *functions; /* domain::name::overload -> const FunctionProto * */
     Map *reported;  /* unknown operators, domains, opsets: said once each */
     int64_t nodes;
@@ -71,9 +71,11 @@ typedef struct OnnxOp {
 
 /* ---- registry.c ---- */
 Map *operators_new(Ctx *);
-/* The newest version that the opset has; NULL: none (then *oldest is the first opset that has one,
- * 0 if unknown). */
-const OnnxOp *operator_find(const Map *, const char *name, int64_t opset, int *oldest);
+/* The newest version of the domain's operator that the opset has; NULL: none (then *oldest is the
+ * first opset that has one, 0 if unknown). */
+const OnnxOp *operator_find(Import *, const char *domain, const char *name, int64_t opset,
+                            int *oldest);
+int domain_newest(const char *domain); /* its newest version that is known; 0: unknown domain */
 
 /* ---- frame.c ---- */
 bool frame_open(Import *, Frame *, Onnx__OperatorSetIdProto *const *imports, size_t n);

@@ -34,9 +34,11 @@ typedef struct OnnxNode {
 } OnnxNode;
 
 typedef bool OnnxBuild(OnnxNode *);
-#define ONNX_OP(name, since)                                                                       \
-    bool onnx_##name##_##since(OnnxNode *);                                                        \
-    bool onnx_##name##_##since(OnnxNode *n)
+#define ONNX_OP(name, since) ONNX_OP_OF(ai, name, since)
+/* Of another domain: its short name in the table of registry.c, and its own version. */
+#define ONNX_OP_OF(domain, name, since)                                                            \
+    bool onnx_##domain##_##name##_##since(OnnxNode *);                                             \
+    bool onnx_##domain##_##name##_##since(OnnxNode *n)
 
 /* ---- attributes (attrs.c) ----
  * The list: `name:kind`, separated by blanks. Kinds: i f s t g (int, float, string, tensor, graph),
@@ -141,6 +143,12 @@ Value *constant_of(OnnxNode *, const struct Onnx__TensorProto *);
 Value *sparse_constant(OnnxNode *, const char *attribute);
 Expr *at_least(OnnxNode *, Expr *, int64_t least); /* max(e, least) */
 Expr *ix(OnnxNode *, int64_t);
+
+/* Expressions in the body of a comprehension: E2(add, a, b). */
+#define E1(op, a) expr_op1(n->ctx, SOP_##op, a)
+#define E2(op, a, b) expr_op2(n->ctx, SOP_##op, a, b)
+#define E3(op, a, b, c) expr_op3(n->ctx, SOP_##op, a, b, c)
+Expr *real(OnnxNode *, DType, double v); /* a constant, rounded to the type */
 
 /* ---- shared by families ---- */
 Value *matmul(OnnxNode *, Value *a, Value *b); /* numpy's rules (linear.c) */

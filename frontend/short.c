@@ -87,3 +87,7 @@ Value *sparse_constant(OnnxNode *n, const char *attribute) {
 Expr *at_least(OnnxNode *n, Expr *e, int64_t least) {
     return expr_max(n->ctx, e, ix(n, least));
 }
+
+Expr *real(OnnxNode *n, DType t, double v) {
+    return expr_const_flt(n->ctx, t, v);
+}

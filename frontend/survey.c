@@ -11,34 +11,41 @@ static bool said(Import *im, const char *kind, const char *what) {
     return false;
 }
 
-static void report_missing(Import *im, const Loc *loc, const char *name, int64_t opset,
-                           int oldest) {
-    if (said(im, "operator", name)) return;
+static void report_missing(Import *im, const Loc *loc, const char *domain, const char *name,
+                           int64_t opset, int oldest) {
+    if (said(im, "operator", arena_printf(im->ctx->perm, "%s::%s", domain, name))) return;
+    const char *of = *domain ? arena_printf(im->ctx->perm, " of %s", domain) : "";
     if (oldest)
         diag_error(im->ctx, loc,
-                   "operator %s exists from opset %d on, but the model imports opset %lld",
-                   shown(im->ctx, name), oldest, (long long)opset);
-    else diag_error(im->ctx, loc, "unknown operator %s", shown(im->ctx, name));
+                   "operator %s%s exists from opset %d on, but the model imports opset %lld",
+                   shown(im->ctx, name), of, oldest, (long long)opset);
+    else diag_error(im->ctx, loc, "unknown operator %s%s", shown(im->ctx, name), of);
+}
+
+/* Is the domain known, and imported in a version that is? Otherwise reports it, once. */
+static bool domain_fits(Import *im, const char *domain, const char *name, int64_t opset,
+                        const Loc *loc) {
+    int newest = domain_newest(domain);
+    bool ok = newest && opset >= 1 && opset <= newest;
+    if (ok || said(im, "domain", domain)) return ok;
+    if (!newest)
+        return diag_error(im->ctx, loc, "unknown domain %s (operator %s)", shown(im->ctx, domain),
+                          diag_name(im->ctx, name));
+    if (!opset)
+        return diag_error(im->ctx, loc, "no opset of %s is imported, but its operators are used",
+                          *domain ? domain : "ONNX");
+    return diag_error(im->ctx, loc, "opset %lld of %s is not supported (1 to %d are)",
+                      (long long)opset, *domain ? domain : "ONNX", newest);
 }
 
 static void survey_operator(Import *im, const Frame *f, const NodeProto *node, const Loc *loc) {
     const char *domain = domain_of(node->domain), *name = node->op_type ? node->op_type : "";
     int64_t opset = frame_opset(f, domain);
     int oldest;
-    if (*domain) {
-        if (!said(im, "domain", domain))
-            diag_error(im->ctx, loc, "unknown domain %s (operator %s)", shown(im->ctx, domain),
-                       diag_name(im->ctx, name));
-        return;
-    }
-    if (!opset) {
-        if (!said(im, "import", domain))
-            diag_error(im->ctx, loc, "no opset of ONNX is imported, but its operators are used");
-        return;
-    }
-    const OnnxOp *op = operator_find(im->operators, name, opset, &oldest);
+    if (!domain_fits(im, domain, name, opset, loc)) return;
+    const OnnxOp *op = operator_find(im, domain, name, opset, &oldest);
     if (!op) {
-        report_missing(im, loc, name, opset, oldest);
+        report_missing(im, loc, domain, name, opset, oldest);
         return;
     }
     OnnxNode n = {.g = im->g,

@@ -23,7 +23,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
 
 static const char *const words[] = {
-#define X(name, since) #name,
+#define X(domain, name, since) #name,
 #include "onnx_ops_table.inc"
 #undef X
     "",      "x", "y",    "axis",        "axes",        "perm",
