@@ -118,24 +118,6 @@ ONNX_OP(Identity, 1) {
 }
 
 /* Inference: the input, and a mask that keeps everything (before opset 10 of the input's type). */
-ONNX_OP(Dropout, 1) {
-    ATTRS("ratio:f<12 seed:i@12 is_test:i<7 consumed_inputs:I<6");
-    Value *x = need(n, 0, T_FLOAT);
-    if (!x) return false;
-    if (n->opset < 7 && !attr_int(n, "is_test", 0))
-        return bad(n, "dropout in training is not supported");
-    if (n->opset >= 12 && has(n, 2)) {
-        double training;
-        if (!known_float(n, 2, &training)) return false;
-        if (training != 0) return bad(n, "dropout in training is not supported");
-    }
-    if (wants(n, 1)) {
-        Value *one = n->opset < 10 ? num(n, x, 1) : graph_const_i(n->g, DT_BOOL, 1);
-        if (!give(n, 1, build_expand(n->g, one, x->type.dims, x->type.rank))) return false;
-    }
-    return give(n, 0, x);
-}
-
 ONNX_OP(EyeLike, 9) {
     ATTRS("dtype:i k:i");
     Value *x = need(n, 0, T_PLAIN);

@@ -1,4 +1,4 @@
-/* What the runtime operators share: the widths of element types. */
+/* What the runtime operators share: the widths of element types; and the caller's seed. */
 #include "core.h"
 
 int core_dtype_bytes(int dtype) {
@@ -30,4 +30,11 @@ int core_dtype_bytes(int dtype) {
     default:
         return 0;
     }
+}
+
+/* bufs: uint64 seed. */
+int onnxcc_call_seed(struct onnxcc_frame *f, void *const *bufs, const int64_t *args) {
+    (void)args;
+    *(uint64_t *)bufs[0] = f->seed;
+    return ONNXCC_OK;
 }
