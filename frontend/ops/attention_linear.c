@@ -89,8 +89,7 @@ static bool token(Linear *l, Region *region, Value *const *arg) {
     OnnxNode *n = l->n;
     Value *state = arg[0], *v = arg[3];
     int at = 4;
-    if (l->gated)
-        state = bin(n, SOP_mul, state, unsqueeze(n, un(n, SOP_exp, arg[at++]), 3));
+    if (l->gated) state = bin(n, SOP_mul, state, unsqueeze(n, un(n, SOP_exp, arg[at++]), 3));
     if (l->delta && state) {
         Value *known = build_contract(n->g, state, arg[2], NULL, "bhkv,bhk->bhv");
         v = bin(n, SOP_mul, arg[at], bin(n, SOP_sub, v, known));
@@ -139,7 +138,8 @@ ONNX_OP(LinearAttention, 27) {
                 .kv_heads = attr_int(n, "kv_num_heads", 0)};
     if (!read_sizes(&l) || !read_rule(&l)) return false;
     Expr *heads = ix(n, l.kv_heads), *group = ix(n, l.q_heads / l.kv_heads);
-    Expr *q[] = {heads, group, l.key_size}, *k[] = {heads, l.key_size}, *v[] = {heads, l.value_size};
+    Expr *q[] = {heads, group, l.key_size}, *k[] = {heads, l.key_size},
+         *v[] = {heads, l.value_size};
     Value *in[6] = {first_state(&l), unpack(&l, 0, q, 3), unpack(&l, 1, k, 2), unpack(&l, 2, v, 2)};
     int n_in = 4;
     if (l.gated) in[n_in++] = read_decay(&l);

@@ -15,8 +15,8 @@ static const double PI = 3.141592653589793;
 
 typedef struct Fourier {
     OnnxNode *n;
-    DType t;        /* f32 or f64 */
-    Expr *a, *b;    /* the extents around the transformed axis */
+    DType t;     /* f32 or f64 */
+    Expr *a, *b; /* the extents around the transformed axis */
     bool inverse;
 } Fourier;
 
@@ -78,7 +78,8 @@ static Value *mixed_radix(Fourier *f, Value *x, Expr *a, int64_t n, Expr *b) {
         part = ix(node, 2);
     }
     expr_is_int(part, &parts);
-    Expr *split[] = {a, ix(node, m), ix(node, p), b, part}, *whole[] = {a, ix(node, n), b, ix(node, 2)};
+    Expr *split[] = {a, ix(node, m), ix(node, p), b, part},
+         *whole[] = {a, ix(node, n), b, ix(node, 2)};
     Value *matrix = stage_matrix(f, m, p, (int)parts);
     x = reshape_to(node, x, split, 5);
     Value *y = x ? build_contract(node->g, x, matrix, NULL, "ampbc,mpckd->akmbd") : NULL;
@@ -93,7 +94,7 @@ static Value *times_vector(Fourier *f, Value *x, const double *w, int64_t count)
     int64_t parts = 2;
     if (!x) return NULL;
     expr_is_int(x->type.dims[3], &parts);
-    double *v = NEW_ARRAY(n->ctx->perm, double, count * parts * 2 + 1);
+    double *v = NEW_ARRAY(n->ctx->perm, double, count *parts * 2 + 1);
     for (int64_t i = 0, at = 0; i < count; i++)
         for (int64_t c = 0; c < parts; c++)
             for (int d = 0; d < 2; d++)
@@ -112,8 +113,8 @@ static Value *fit_length(OnnxNode *n, Value *x, Expr *length) {
     Node *c = build_compute_begin(n->g, &x, 1, x->type.dtype, dims, 4);
     for (int i = 0; i < 4; i++) at[i] = c->vars[i]->self;
     Expr *there = expr_load(ctx, c->params[0], at, 4);
-    return build_compute_end(n->g, c, expr_guard(ctx, expr_in_range(ctx, at[1], old), there,
-                                                 real(n, x->type.dtype, 0)));
+    return build_compute_end(
+        n->g, c, expr_guard(ctx, expr_in_range(ctx, at[1], old), there, real(n, x->type.dtype, 0)));
 }
 
 /* The transform of length `size` (a power of 2) of the complex list v, in place; plain recursion,
@@ -283,7 +284,8 @@ static Value *frames(OnnxNode *n, Expr *count, Expr *step, Expr *length) {
     Node *c = build_compute_begin(n->g, in, in[1] ? 2 : 1, x->type.dtype, dims, 4);
     for (int i = 0; i < 4; i++) v[i] = c->vars[i]->self;
     Expr *at[] = {v[0], expr_add(ctx, expr_mul(ctx, v[1], step), v[2]), v[3]};
-    Expr *inside = expr_in_range(ctx, at[1], x->type.dims[1]), *y = expr_load(ctx, c->params[0], at, 3);
+    Expr *inside = expr_in_range(ctx, at[1], x->type.dims[1]),
+         *y = expr_load(ctx, c->params[0], at, 3);
     if (in[1]) {
         inside = expr_and(ctx, inside, expr_in_range(ctx, v[2], in[1]->type.dims[0]));
         y = E2(mul, y, expr_load(ctx, c->params[1], &v[2], 1));

@@ -228,8 +228,7 @@ static Value *scalar_input(OnnxNode *n, int k, int types) {
 
 /* Is the model in training? NULL: never; a constant true before opset 12. *failed: reported. */
 static Value *training(OnnxNode *n, bool *failed) {
-    if (n->opset < 7)
-        return attr_int(n, "is_test", 0) ? NULL : graph_const_i(n->g, DT_BOOL, 1);
+    if (n->opset < 7) return attr_int(n, "is_test", 0) ? NULL : graph_const_i(n->g, DT_BOOL, 1);
     if (n->opset < 12 || !has(n, 2)) return NULL;
     Value *t = scalar_input(n, 2, T_B);
     Expr *known;

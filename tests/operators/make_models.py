@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Make the small models of tests/operators: operators, and corners of them, that ONNX's own test
+data leaves out. Each has its recorded inputs and outputs.
+
+    python3 tests/operators/make_models.py [NAME...]
+
+Written beside this file, all of it committed:
+
+    models/NAME/model.onnx, models/NAME/test_data_set_0/
+
+Expected outputs are stated here, or come from NumPy or onnx's reference evaluator. Needs numpy and
+onnx (tests/requirements.txt). Seeded: the same files every time.
+"""
+
+import pathlib
+import shutil
+import sys
+import zlib
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+HERE = pathlib.Path(__file__).parent / "models"
+CASES = {}
+
+
+def case(function):
+    CASES[function.__name__] = function
+    return function
+
+
+def node(kind, inputs, outputs, **attributes):
+    return helper.make_node(kind, inputs.split(" "), outputs.split(" "), **attributes)
+
+
+def write(path, value):
+    path.write_bytes(numpy_helper.from_array(np.asarray(value)).SerializeToString())
+
+
+def save(name, nodes, inputs, outputs, want=None, opset=20, domain=None, dims=None, constants=None):
+    """One model. inputs: {name: array}; dims: {name: declared shape} where it is not the array's;
+    outputs: names; want: arrays, or None: the reference evaluator is asked; domain: (name, version)
+    of a second one."""
+    value = lambda k, v: helper.make_tensor_value_info(
+        k, helper.np_dtype_to_tensor_dtype(v.dtype), (dims or {}).get(k, v.shape))
+    inputs = {k: np.asarray(v) for k, v in inputs.items()}
+    graph = helper.make_graph(nodes, name, [value(k, v) for k, v in inputs.items()],
+                              [helper.make_empty_tensor_value_info(k) for k in outputs.split()],
+                              [numpy_helper.from_array(np.asarray(v), k)
+                               for k, v in (constants or {}).items()])
+    opsets = [helper.make_opsetid("", opset)] + ([helper.make_opsetid(*domain)] if domain else [])
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="onnxcc")
+    if want is None:
+        want = ReferenceEvaluator(proto).run(None, inputs)
+    folder = HERE / name / "test_data_set_0"
+    shutil.rmtree(HERE / name, ignore_errors=True)
+    folder.mkdir(parents=True)
+    onnx.save(proto, HERE / name / "model.onnx")
+    for i, v in enumerate(inputs.values()):
+        write(folder / f"input_{i}.pb", v)
+    for i, v in enumerate(want):
+        write(folder / f"output_{i}.pb", v)
+
+
+def floats(random, *shape):
+    return random.standard_normal(shape).astype(np.float32)
+
+
+def f32(*v):
+    return np.array(v, np.float32)
+
+
+# ---- Fourier transforms ----
+
+
+def spectrum(x, length, axis, **more):
+    y = np.fft.fft(x[..., 0] + (1j * x[..., 1] if x.shape[-1] == 2 else 0), length, axis)
+    return [np.stack([y.real, y.imag], -1).astype(x.dtype)]
+
+
+@case
+def dft_prime(random):  # a convolution with a chirp
+    x = floats(random, 2, 67, 2)
+    save("dft_prime", [node("DFT", "x", "y")], {"x": x}, "y", spectrum(x, 67, 1))
+
+
+@case
+def dft_mixed(random):
+    x = floats(random, 60, 3, 1)
+    save("dft_mixed", [node("DFT", "x  axis", "y")], {"x": x}, "y", spectrum(x, 60, 0),
+         constants={"axis": np.int64(0)})
+
+
+@case
+def dft_symbolic(random):  # padded to a length that the run knows
+    x = floats(random, 2, 9, 1)
+    save("dft_symbolic", [node("DFT", "x length", "y")], {"x": x, "length": np.int64(11)}, "y",
+         spectrum(x, 11, 1), dims={"x": ["N", "L", 1]})
+
+
+@case
+def stft_symbolic(random):
+    x, w = floats(random, 1, 31, 1), np.hanning(8).astype(np.float32)
+    cut = np.stack([x[0, i:i + 8, 0] * w for i in range(0, 24, 5)])
+    y = np.fft.rfft(cut)
+    save("stft_symbolic", [node("STFT", "x step w", "y")], {"x": x, "step": np.int64(5), "w": w},
+         "y", [np.stack([y.real, y.imag], -1)[None].astype(np.float32)],
+         dims={"x": [1, "L", 1], "w": ["W"]})
+
+
+# ---- random numbers: their moments, and what must hold exactly ----
+
+
+def moments(name, nodes, want, **more):
+    """mean and mean of squares of y, each compared in steps of 1/20"""
+    steps = [node("Mul", "y y", "y2"), node("ReduceMean", "y", "m0", keepdims=0),
+             node("ReduceMean", "y2", "m1", keepdims=0)]
+    for i in range(2):
+        steps += [node("Mul", f"m{i} twenty", f"s{i}"), node("Round", f"s{i}", f"r{i}")]
+    save(name, nodes + steps, {}, "r0 r1", [np.float32(round(20 * v)) for v in want],
+         constants={"twenty": np.float32(20), **more})
+
+
+def filled(name, value):
+    fill = numpy_helper.from_array(np.array([value]))
+    return node("ConstantOfShape", "shape", name, value=fill)
+
+
+@case
+def random_normal(_):
+    moments("random_normal", [node("RandomNormal", "", "y", shape=[300, 700], mean=1.0, scale=2.0)],
+            (1, 5))
+
+
+@case
+def random_uniform_seeded(_):  # 1/3 (a^2 + ab + b^2) for a..b
+    moments("random_uniform_seeded",
+            [node("RandomUniform", "", "y", shape=[300, 700], low=-1.0, high=3.0, seed=7.0)],
+            (1, 7 / 3))
+
+
+@case
+def random_multinomial(_):  # 0, 1, 2 with odds 1 : 2 : 1
+    moments("random_multinomial",
+            [node("Multinomial", "odds", "k", sample_size=100000, dtype=7, seed=3.0),
+             node("Cast", "k", "y", to=1)], (1, 1.5), odds=np.log(f32(1, 2, 1))[None])
+
+
+@case
+def random_bernoulli(_):
+    moments("random_bernoulli",
+            [filled("p", np.float32(0.3)), node("Bernoulli", "p", "y", seed=1.0)], (0.3, 0.3),
+            shape=np.array([400, 400]))
+
+
+@case
+def random_dropout(_):  # half of all, doubled
+    moments("random_dropout",
+            [filled("ones", np.float32(1)), node("Dropout", "ones  on", "y", seed=5)], (1, 2),
+            shape=np.array([400, 400]), on=np.bool_(True))
+
+
+@case
+def random_independent(_):  # two nodes without seeds differ; with the same seed they are equal
+    names = "abcd"
+    nodes = [node("RandomUniform", "", v, shape=[64], **({} if v < "c" else {"seed": 2.0}))
+             for v in names]
+    nodes += [node("Equal", "a b", "same"), node("Cast", "same", "count", to=7),
+              node("ReduceSum", "count", "n", keepdims=0), node("Sub", "c d", "zero")]
+    save("random_independent", nodes, {}, "n zero", [np.int64(0), np.zeros(64, np.float32)])
+
+
+def main():
+    for name in sys.argv[1:] or CASES:
+        CASES[name](np.random.default_rng(zlib.crc32(name.encode())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+# The models of tests/operators as compiled programs, all in one; and the seed of random operators.
+. "$(dirname "$0")/lib.sh"
+
+all=$root/tests/operators/models
+set --
+for dir in "$all"/*; do set -- "$@" "$dir/model.onnx"; done
+names=$(for dir in "$all"/*; do basename "$dir"; done)
+entries=$(echo "$names" | tr '\n' ',' | sed 's/,$//')
+compile "$@" --entry="$entries" -o operators
+for name in $names; do
+    expect 0 ./operators "$name" --rtol 1e-3 --atol 1e-5 --check "$all/$name"
+done
+
+# ---- the same seed gives the same, on any number of threads; another seed gives something else ----
+compile "$all/random_normal/model.onnx" --keep=y -o random
+expect 0 ./random --seed 1 --threads 1 --output y=a.npy
+expect 0 ./random --seed 1 --threads 2 --output y=b.npy
+expect 0 ./random --seed 2 --output y=c.npy
+same a.npy b.npy
+cmp -s a.npy c.npy && fail "seeds 1 and 2 give the same"
+
+finish
