@@ -8,6 +8,8 @@ if(onnx_data)
             --tolerance ${CMAKE_SOURCE_DIR}/tests/onnx/tolerance.txt
             ${onnx_data}/node ${onnx_data}/simple ${onnx_data}/pytorch-converted ${onnx_data}/pytorch-operator)
     endforeach()
+    add_test(NAME onnx_element_types COMMAND ${CMAKE_BINARY_DIR}/venv/bin/python ${CMAKE_SOURCE_DIR}/tests/onnx/element_types.py
+        $<TARGET_FILE:onnxcc>)
 endif()
 
 # Operators and corners of them that this data leaves out.
