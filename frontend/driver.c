@@ -118,14 +118,21 @@ static bool lower(Job *j, Unit *u) {
     if (!run_graph_passes(u->graph, &j->options)) return false;
     if (emit == EMIT_GRAPH) return true;
     u->program = lower_graph(u->graph, &j->options);
-    if (!u->program || !schedule(j, u)) return false;
+    if (!u->program) return false;
+    if (j->options.torture) torture_program(u->program, "lower");
+    if (!schedule(j, u)) return false;
     if (emit == EMIT_KERNELS) return true;
     u->plan = make_plan(u->program, &j->options);
     if (!u->plan) return false;
+    if (j->options.torture) torture_plan(u->plan, "plan");
     if (emit == EMIT_PLAN) return true;
     u->loops = NEW_ARRAY(j->ctx->perm, const Loops *, j->cpus.n);
-    for (int i = 0; i < j->cpus.n; i++)
-        if (!(u->loops[i] = lower_to_loops(u->plan, &j->options, j->cpus.machine[i]))) return false;
+    for (int i = 0; i < j->cpus.n; i++) {
+        Loops *l = lower_to_loops(u->plan, &j->options, j->cpus.machine[i]);
+        if (!l) return false;
+        if (j->options.torture) torture_loops(l, "lower_to_loops");
+        u->loops[i] = l;
+    }
     return true;
 }
 

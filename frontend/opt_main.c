@@ -90,6 +90,15 @@ static void print(Str *s, const Object *o) {
     }
 }
 
+static void torture(const Object *o, const char *after) {
+    switch (o->level) {
+    case LEVEL_GRAPH: torture_graph(o->at, after); break;
+    case LEVEL_KERNELS: torture_program(o->at, after); break;
+    case LEVEL_PLAN: torture_plan(o->at, after); break;
+    default: torture_loops(o->at, after);
+    }
+}
+
 /* Runs one pass; false after a diagnostic. */
 static bool run_pass(Ctx *ctx, Object *o, const char *name, const Options *options) {
     static const char *const levels[] = {"graphs", "kernels", "plans", "loops"};
@@ -102,6 +111,7 @@ static bool run_pass(Ctx *ctx, Object *o, const char *name, const Options *optio
         return diag_error(ctx, NULL, "pass %s works on %s, not on %s", name, levels[level],
                           levels[o->level]);
     fn(o->at, options);
+    if (options->torture) torture(o, name);
     return diag_errors(ctx) == before && verify(o, name);
 }
 
@@ -125,6 +135,7 @@ static int transform(Tool *t, const char *path) {
                        .machine = cpus.machine,
                        .n_machines = cpus.n,
                        .static_only = cpus.bare_metal,
+                       .torture = t->cli.torture,
                        .dump = stdout};
     Lexer *x = lex_open(ctx, path, text, n);
     Str s = str_new(ctx->perm);

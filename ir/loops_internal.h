@@ -6,6 +6,7 @@
 #include "ir/loops.h"
 
 typedef struct LPrint {
+    Ctx *ctx;
     Str *s;
     int depth;
     /* text to stand as a comment below a statement or function; NULL: none. For the verifier. */

@@ -21,7 +21,9 @@ static Sym *find_sym(void *user, const char *name) {
 }
 
 static Tensor *find_tensor(void *user, const char *name) {
-    return map_get(((LParse *)user)->k.tensors, name);
+    LParse *p = user;
+    Tensor *t = p->k.lets ? map_get(p->k.lets, name) : NULL;
+    return t ? t : map_get(p->k.tensors, name);
 }
 
 static bool parse_body(LParse *p, LBody *body);
@@ -102,7 +104,7 @@ static bool parse_store(LParse *p, LStmt *l) {
     if (!(l->tensor = kparse_tensor_ref(&p->k))) return false;
     if (!lex_expect(x, '[') || !parse_expr(p, DT_INDEX, &l->index)) return false;
     if (!lex_expect(x, ']') || !lex_expect(x, '=')) return false;
-    return parse_expr(p, l->tensor->dtype, &l->value);
+    return (l->value = kparse_value(&p->k, l->tensor->dtype)) != NULL;
 }
 
 static bool parse_args(LParse *p, LStmt *l) {

@@ -128,7 +128,8 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
     case L_STORE:
         print_value(s, l->tensor->name);
         word_expr(s, "[", l->index);
-        word_expr(s, "] = ", l->value);
+        str_add(s, "] = ");
+        kprint_value(p->ctx, s, l->value);
         break;
     case L_BUFFER:
         print_buffer(s, l);
@@ -283,6 +284,7 @@ static void print_func(void *user, LFunc *f) {
 void loops_print_noted(LPrint *p, const Loops *l) {
     Whole w = {.loops = l};
     each_func(l, collect, &w);
+    p->ctx = l->ctx;
     str_fmt(p->s, "loops ");
     str_quote(p->s, l->name);
     print_where(p->s, &w.all);

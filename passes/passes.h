@@ -47,6 +47,13 @@ int pass_count(void);
 const PassInfo *pass_at(int);
 bool pass_by_name(const char *name, Level *level, bool (**fn)(void *, const Options *));
 
+/* ---- torture.c: prints, parses and prints again; a difference is a bug in the compiler. `after`: of
+ * which pass, for the message ---- */
+void torture_graph(Graph *, const char *after);
+void torture_program(Program *, const char *after);
+void torture_plan(Plan *, const char *after);
+void torture_loops(Loops *, const char *after);
+
 /* ---- graph/ ---- */
 bool pass_fold(Graph *);
 bool pass_cse(Graph *);
@@ -73,7 +80,7 @@ bool pass_schedule(Program *, const Options *);
 LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to explicit loops */
 
 /* ---- plan/ ---- */
-bool pass_order(Program *);
+bool pass_order(Program *, const Options *);
 bool pass_inplace(Program *);
 /* Offsets of n buffers of known sizes, and the end of the highest; stops where that is `least`, the
  * largest live set. */

@@ -35,12 +35,14 @@ static bool after_graph(Run *r, Graph *g, bool changed) {
     if (dump) graph_print(&text, g);
     finish(r, changed, dump ? str_c(&text) : NULL);
     if (r->opt->verify_each && !graph_verify(g, r->name)) BUG("pass %s broke the graph", r->name);
+    if (r->opt->torture) torture_graph(g, r->name);
     return changed;
 }
 
 #define GRAPH(pass) (begin(&r, #pass), again |= after_graph(&r, g, pass_##pass(g)))
 
 bool run_graph_passes(Graph *g, const Options *opt) {
+    static const int rounds[] = {0, 1, 4, 16}; /* by -O */
     Run r = {.opt = opt, .ctx = g->ctx};
     bool again = false;
     GRAPH(dce);
@@ -48,15 +50,17 @@ bool run_graph_passes(Graph *g, const Options *opt) {
     if (opt->level == 0) return diag_errors(g->ctx) == 0;
     GRAPH(fold);
     GRAPH(cse);
-    for (int round = 0; round < 4; round++) {
+    for (int round = 0; round < rounds[opt->level]; round++) {
         again = false;
         GRAPH(algebra);
-        GRAPH(patterns); /* before merge_contracts: attention wants its three products apart */
+        /* before merge_contracts: attention wants its three products apart */
+        if (opt->level > 1) GRAPH(patterns);
         GRAPH(fold);
         GRAPH(cse);
         GRAPH(dce);
         if (!again) break;
     }
+    if (opt->level == 1) return diag_errors(g->ctx) == 0;
     GRAPH(merge_contracts);
     GRAPH(algebra);
     GRAPH(fold);
@@ -73,6 +77,7 @@ static bool after_kernels(Run *r, Program *p, bool changed) {
     finish(r, changed, dump ? str_c(&text) : NULL);
     if (r->opt->verify_each && !program_verify(p, r->name))
         BUG("pass %s broke the kernels", r->name);
+    if (r->opt->torture) torture_program(p, r->name);
     return changed;
 }
 
@@ -84,6 +89,8 @@ bool run_kernel_passes(Program *p, const Options *opt) {
     if (opt->level > 0) {
         KERNELS(concats); /* before fuse: producers then write their part themselves */
         KERNELS(fuse);
+    }
+    if (opt->level > 1) {
         /* after fuse: views are gone, what is left are the tensors that will be stored */
         KERNELS(layout);
         KERNELS(turn);
@@ -92,7 +99,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
     KERNELS(fast_math, opt); /* before lower_math: its expansions depend on every rounding */
     KERNELS(lower_math, opt);
     if (opt->level > 0) {
-        KERNELS(order);
+        if (opt->level > 1) KERNELS(order, opt);
         /* after layout and order: what dies where, and which elements lie where */
         KERNELS(inplace);
     }

@@ -168,7 +168,7 @@ static void check_orders(void) {
         Program *p = random_program(ctx);
         int64_t before = needed(p);
         float meant = result(p);
-        pass_order(p);
+        pass_order(p, &(Options){.level = 2});
         if (!program_verify(p, "after order")) fail("order broke the program", i);
         int64_t after = needed(p);
         if (after > before) fail("order needs more memory", i);

@@ -55,7 +55,7 @@ static void schedule_for(Program *p, Kernel *k, const Machine *m, const Options 
     int64_t lo, hi;
     if (opt->level == 0 || (!schedule_attention(&s) && !schedule_tile(&s))) schedule_rows(&s);
     How *general = s.how;
-    if (s.few_lanes && expr_range(p->ctx, s.rows, &lo, &hi) && lo <= FEW_ROWS) {
+    if (opt->level > 1 && s.few_lanes && expr_range(p->ctx, s.rows, &lo, &hi) && lo <= FEW_ROWS) {
         s.how = new_how(p, m);
         CHECK(schedule_tile(&s));
         s.how->when = expr_op2(p->ctx, SOP_le, s.rows, expr_int(p->ctx, FEW_ROWS));

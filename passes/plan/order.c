@@ -21,6 +21,8 @@ typedef struct Order {
     Ctx *ctx;
     Unit *unit;
     int n;
+    bool *before;   /* [a * n + b]: a must run before b */
+    uint32_t noise; /* 0: the best unit runs next; else a seed, by which good ones do, too */
 } Order;
 
 /* ---- sizes ---- */
@@ -111,36 +113,60 @@ static double given_peak(Order *o) {
 }
 
 /* ---- the search ---- */
+/* Moves a score by up to a quarter of itself; the same numbers in every run. */
+static double shaken(Order *o, double score) {
+    if (!o->noise) return score;
+    o->noise = o->noise * 1664525u + 1013904223u;
+    return score + ((double)(o->noise >> 8) / (1 << 24) - 0.5) / 2 * (score < 0 ? -score : score);
+}
+
 static int choose(Order *o) {
     int best = -1;
     double best_score = 0;
     for (int i = 0; i < o->n; i++) {
         Unit *u = &o->unit[i];
         if (u->done || u->waits > 0) continue;
-        double score = grows(o, u) - frees(o, u);
+        double score = shaken(o, grows(o, u) - frees(o, u));
         if (best < 0 || score < best_score) best = i, best_score = score;
     }
     return best;
 }
 
+static void find_dependences(Order *o) {
+    o->before = NEW_ARRAY(o->ctx->perm, bool, o->n * o->n);
+    for (int i = 0; i < o->n; i++)
+        for (int k = 0; k < i; k++)
+            o->before[k * o->n + i] = depends(&o->unit[i], &o->unit[k]);
+}
+
 static double search(Order *o, int *order) {
     double live = 0, peak = 0;
-    bool *before = NEW_ARRAY(o->ctx->perm, bool, o->n * o->n);
     for (int i = 0; i < o->n; i++) {
         o->unit[i].waits = 0;
-        for (int k = 0; k < i; k++) {
-            before[k * o->n + i] = depends(&o->unit[i], &o->unit[k]);
-            o->unit[i].waits += before[k * o->n + i];
-        }
+        for (int k = 0; k < i; k++) o->unit[i].waits += o->before[k * o->n + i];
     }
     reset(o);
     for (int step = 0; step < o->n; step++) {
         int i = choose(o);
         order[step] = i;
         run(o, &o->unit[i], &live, &peak);
-        for (int k = i + 1; k < o->n; k++) o->unit[k].waits -= before[i * o->n + k];
+        for (int k = i + 1; k < o->n; k++) o->unit[k].waits -= o->before[i * o->n + k];
     }
     return peak;
+}
+
+/* The best of several orders; 0 tries: just the greedy one. */
+static double search_longer(Order *o, int *order, int tries) {
+    double best = search(o, order);
+    int *other = NEW_ARRAY(o->ctx->perm, int, o->n);
+    for (int i = 1; i <= tries; i++) {
+        o->noise = (uint32_t)i;
+        double peak = search(o, other);
+        if (peak >= best) continue;
+        best = peak;
+        memcpy(order, other, sizeof *order * (size_t)o->n);
+    }
+    return best;
 }
 
 static bool is_unit(const Order *o, const Item *it) {
@@ -163,8 +189,8 @@ static void mark_outside(void *user, Block *b, Item *it) {
         size_of(o, it->out[i])->outside = size_of(o, it->next[i])->outside = true;
 }
 
-static bool order_stretch(Program *p, Block *b, int from, int to) {
-    Order o = {p->ctx, NEW_ARRAY(p->ctx->perm, Unit, to - from), to - from};
+static bool order_stretch(Program *p, Block *b, int from, int to, int tries) {
+    Order o = {.ctx = p->ctx, .unit = NEW_ARRAY(p->ctx->perm, Unit, to - from), .n = to - from};
     if (o.n < 3 || o.n > 1000) return false;
     for (int i = 0; i < p->tensors.n; i++) p->tensors.at[i]->aux = NULL;
     for (int i = 0; i < o.n; i++) {
@@ -175,14 +201,16 @@ static bool order_stretch(Program *p, Block *b, int from, int to) {
     program_each_item(p, mark_outside, &o);
     double was = given_peak(&o);
     int *order = NEW_ARRAY(p->ctx->perm, int, o.n);
-    if (search(&o, order) >= was) return false;
+    find_dependences(&o);
+    if (search_longer(&o, order, tries) >= was) return false;
     for (int i = 0; i < o.n; i++) b->items.at[from + i] = o.unit[order[i]].item;
     return true;
 }
 
 PASS(order, KERNELS, "the order of kernels that needs the least memory")
-bool pass_order(Program *p) {
+bool pass_order(Program *p, const Options *opt) {
     bool changed = false;
+    int tries = opt->level > 2 ? 100 : 0;
     Block *b = p->body;
     for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->aux = NULL;
     for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->aux = NULL;
@@ -190,7 +218,7 @@ bool pass_order(Program *p) {
     for (int from = 0; from < b->items.n;) {
         int to = from;
         while (to < b->items.n && b->items.at[to]->kind == ITEM_KERNEL) to++;
-        changed |= order_stretch(p, b, from, to);
+        changed |= order_stretch(p, b, from, to, tries);
         from = to + 1;
     }
     return changed;
