@@ -12,7 +12,7 @@ static Sym *find_sym(void *user, const char *name) {
     Parse *p = user;
     Sym *s = graph_find_sym(p->g, name);
     if (s || !p->header) return s;
-    s = sym_new(p->ctx, SYM_INPUT, name, 0, INT64_MAX);
+    s = sym_new(p->ctx, SYM_INPUT, name, INT64_MIN, INT64_MAX); /* until its clause is read */
     vec_push(p->ctx->perm, &p->g->syms, s);
     map_set(p->g->sym_names, name, s);
     return s;
@@ -97,6 +97,7 @@ static bool parse_sym(Parse *p) {
         return lex_error_at(x, &at, "symbol %s is declared twice", name);
     Sym *s = find_sym(p, name);
     map_set(p->declared, name, s);
+    vec_push(p->ctx->perm, &p->in_order, s);
     s->kind = kind;
     int64_t lo, hi = INT64_MAX;
     if (!lex_expect_word(x, "in") || !lex_int(x, &lo) || !lex_expect(x, TOK_RANGE)) return false;
@@ -287,6 +288,17 @@ static void renew_type(Parse *p, Type *t) {
     for (int i = 0; i < t->rank; i++) t->dims[i] = expr_rewrite(p->ctx, t->dims[i], rebuild, NULL);
 }
 
+/* Symbols in the order of their clauses; those without one are sizes, without bounds. */
+static void settle_syms(Parse *p) {
+    for (int i = 0; i < p->g->syms.n; i++) {
+        Sym *s = p->g->syms.at[i];
+        if (map_get(p->declared, s->name)) continue;
+        sym_narrow(p->ctx, s, 0, INT64_MAX);
+        vec_push(p->ctx->perm, &p->in_order, s);
+    }
+    for (int i = 0; i < p->in_order.n; i++) p->g->syms.at[i] = p->in_order.at[i];
+}
+
 static bool parse_header(Parse *p, Outputs *o) {
     const char *name;
     if (!lex_expect_word(p->x, "graph") || !lex_name(p->x, &name)) return false;
@@ -298,6 +310,7 @@ static bool parse_header(Parse *p, Outputs *o) {
         } while (lex_accept(p->x, ','));
     }
     p->header = false;
+    settle_syms(p);
     for (int i = 0; i < p->g->body->n_args; i++) renew_type(p, &p->g->body->args[i]->type);
     for (int i = 0; i < o->type.n; i++) renew_type(p, &o->type.at[i]);
     return lex_expect(p->x, '{');

@@ -11,6 +11,7 @@ typedef struct Parse {
     Map *values;         /* by name */
     bool header;         /* symbols may be used before they are declared */
     Map *declared;       /* symbols that the where clause has */
+    VEC(Sym *) in_order; /* they */
     const Node *compute; /* whose body is read: its variables and placeholders are in scope */
     ExprScope scope;
     BlobFn blob;

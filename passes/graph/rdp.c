@@ -5,7 +5,7 @@
  * demand equal sizes make their operands' dimensions equal (rdp_backward.c); a symbol that is found
  * equal to something gives way to it everywhere. Both are repeated until nothing changes; each
  * round removes a symbol, so it ends. What stands in a branch or loop is not demanded: it may never
- * run. Requires and keeps types; may leave dead binds. */
+ * run. Requires and keeps types. */
 #include "passes/graph/rdp.h"
 
 static void report_conflict(Rdp *r, const Node *n, Expr *a, Expr *b) {
@@ -56,8 +56,16 @@ static bool backward(Rdp *r) {
     return r->changed;
 }
 
+/* A bind of a symbol that gave way says nothing any more. */
+static void drop_bind(void *user, Node *n) {
+    Graph *g = user;
+    const Sym *s = n->op == OP_bind ? graph_find_sym(g, node_str(n, "sym", "")) : NULL;
+    if (s && s->merged) node_remove(n);
+}
+
 static void drop_merged(Graph *g) {
     int kept = 0;
+    graph_each(g, drop_bind, g);
     for (int i = 0; i < g->syms.n; i++)
         if (!g->syms.at[i]->merged) g->syms.at[kept++] = g->syms.at[i];
     g->syms.n = kept;

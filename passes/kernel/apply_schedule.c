@@ -14,9 +14,12 @@ static void bind(Apply *a, Var *v, Expr *value) {
     vec_push(a->ctx->perm, &a->bound, ((Binding){v, value}));
 }
 
+/* Binds v to the loop's variable: v itself, or, where the loop runs less far than v may in general, one
+ * that is known to end there. */
 static LBody *open_loop(Apply *a, LBody *body, Var *v, Bind kind, Expr *hi) {
     LStmt *l = lstmt_new(a->ctx, L_FOR);
-    l->var = v;
+    l->var = hi == v->extent ? v : var_new(a->ctx, v->name, hi);
+    bind(a, v, l->var->self);
     l->bind = kind;
     l->lo = expr_int(a->ctx, 0);
     l->hi = hi;
@@ -54,7 +57,6 @@ static void domain_loops(Apply *a, Nest *nest, Stmt *s, LBody *body, LeafFn leaf
         return;
     }
     int n = a->bound.n;
-    bind(a, nest->var, nest->var->self);
     domain_loops(a, child, s, open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)),
                  leaf);
     a->bound.n = n;
@@ -132,7 +134,6 @@ static LStmt *open_if(Apply *a, LBody *body, Expr *cond) {
 static void emit_tiles(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body) {
     if (!expr_is(whole, 0)) {
         int n = a->bound.n;
-        bind(a, nest->var, nest->var->self);
         emit_children(a, nest, open_loop(a, body, nest->var, nest->bind, whole));
         a->bound.n = n;
     }
@@ -162,7 +163,6 @@ static void emit_loop(Apply *a, Nest *nest, LBody *body) {
         emit_tiles(a, nest, s, whole, body);
     } else {
         int n = a->bound.n;
-        bind(a, nest->var, nest->var->self);
         emit_children(a, nest,
                       open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)));
         a->bound.n = n;
@@ -231,12 +231,32 @@ static LFunc *new_function(Apply *a, Kernel *k) {
     return f;
 }
 
+static bool is_taken(const Apply *a, const char *name) {
+    bool taken = false;
+    for (int i = 0; i < a->kernel->stmts.n; i++) {
+        const Stmt *s = a->kernel->stmts.at[i];
+        for (int k = 0; k < s->n_dom; k++) taken |= !strcmp(s->dom[k]->name, name);
+        for (int k = 0; k < s->n_red; k++) taken |= !strcmp(s->red[k]->name, name);
+    }
+    for (int i = 0; i < a->how->collapses.n; i++)
+        taken |= !strcmp(a->how->collapses.at[i].into->name, name);
+    return taken;
+}
+
+/* A name for the linear index: the order of terms in the text depends on names, and must not change
+ * where a printer tells equal ones apart. */
+static const char *linear_name(const Apply *a) {
+    const char *name = "t";
+    for (int i = 1; is_taken(a, name); i++) name = arena_printf(a->ctx->perm, "t_%d", i);
+    return name;
+}
+
 LFunc *apply_schedule(Program *p, Kernel *k, How *how) {
     Apply a = {.ctx = p->ctx, .kernel = k, .how = how, .scratch = expr_int(p->ctx, 0)};
     a.func = new_function(&a, k);
     apply_boxes(&a);
     a.func->parallel = parallel_extent(&a);
-    Var *t = var_new(a.ctx, "t", a.func->parallel);
+    Var *t = var_new(a.ctx, linear_name(&a), a.func->parallel);
     LStmt *range = lstmt_new(a.ctx, L_FOR);
     range->var = t;
     range->bind = BIND_THREAD;

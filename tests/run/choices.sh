@@ -84,6 +84,13 @@ for model in "$digits" $transformer.onnx "$models/conv.onnx" "$models/nonzero.on
     done
 done
 
+# After every pass, too.
+for options in -O0 -O1 -O2 "-O2 -mcpu=x86-64,x86-64-v4"; do
+    for model in "$digits" $transformer.onnx "$models/conv.onnx" "$models/rounds.onnx" "$models/top.onnx"; do
+        expect 0 "$onnxcc" -q "$model" $options --torture --emit=loops
+    done
+done
+
 # Several programs in one text.
 expect 0 "$onnxcc" -q "$models/left.onnx" "$models/pick.onnx" --emit=plan -o text
 expect 0 "$opt" text
