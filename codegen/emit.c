@@ -91,6 +91,8 @@ static bool begin(Emit *e) {
                         .weights = &e->weights,
                         .hosted = !e->o->bare_metal,
                         .with_main = e->o->kind == EMIT_EXE};
+    e->llvm.own_members = e->llvm.hosted && (e->o->kind == EMIT_STATICLIB ||
+                                             e->o->kind == EMIT_SHAREDLIB);
     e->llvm.runtime_outside =
         e->o->kind == EMIT_EXE && e->llvm.hosted && has_runtime_objects(e);
     if (embeds(e))

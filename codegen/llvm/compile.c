@@ -28,6 +28,13 @@ static bool fits_words(const LlvmJob *j, LLVMTargetMachineRef tm) {
 }
 
 /* ---- the job ---- */
+enum { MEMBER_POOL, MEMBER_FILES };
+static const char *const own_members[] = {"pool.o", "files.o"};
+
+static int kernel_units(const LlvmJob *j) {
+    return (j->n_kernels + UNIT_KERNELS - 1) / UNIT_KERNELS;
+}
+
 bool llvm_begin(LlvmJob *j) {
     const EmitOptions *o = j->options;
     j->triple = target_normal(j->ctx, o->triple);
@@ -41,14 +48,19 @@ bool llvm_begin(LlvmJob *j) {
                      .weights_symbol = j->weights_symbol,
                      .weights_file = j->weights_file,
                      .image_symbol = j->image_symbol,
-                     .hosted = j->hosted};
+                     .hosted = j->hosted,
+                     .own_members = j->own_members,
+                     .files = j->own_members
+                                  ? arena_printf(j->ctx->perm, "%s_files", j->entries[0].name)
+                                  : "onnxcc_host"};
         model_begin(m, j->ctx, &j->entries[i], j->weights);
         m->link.hosted = j->hosted;
         m->link.weights_outside = j->weights->bytes > 0 && !j->weights_symbol;
         j->prefixes[i] = m->name;
         j->n_kernels += m->kernels.n;
     }
-    j->n_units = 1 + (j->n_kernels + UNIT_KERNELS - 1) / UNIT_KERNELS;
+    bool outside = j->weights->bytes > 0 && !j->weights_symbol;
+    j->n_units = 1 + kernel_units(j) + (j->own_members ? 1 + outside : 0);
     TargetSpec spec = {.triple = j->triple};
     /* known before any work is done, and by all workers */
     LLVMTargetMachineRef tm = target_machine(j->ctx, &spec);
@@ -132,7 +144,8 @@ static const char *const host_passes =
 static bool finish_host(const LlvmJob *j, Gen *g) {
     if (!gen_verify(g)) return false;
     gen_optimize(g, host_passes); /* the runtime has been optimised already */
-    if (!j->runtime_outside && !link_runtime(g, j->prefixes, j->n_entries, j->hosted)) return false;
+    bool host = j->hosted && !j->own_members;
+    if (!j->runtime_outside && !link_runtime(g, j->prefixes, j->n_entries, host)) return false;
     gen_optimize(g, "globaldce");
     return true;
 }
@@ -143,6 +156,8 @@ static int exit_code(const LlvmJob *j, bool ok, bool made) {
 }
 
 const char *llvm_unit_name(const LlvmJob *j, int unit) {
+    int own = unit - 1 - kernel_units(j);
+    if (own >= 0) return own_members[own];
     return unit ? arena_printf(j->ctx->perm, "kernels%d.o", unit - 1) : "model.o";
 }
 
@@ -159,11 +174,28 @@ static bool write_object(const LlvmJob *j, Gen *g, const char *path) {
     return gen_object(g, path) && stack_write(g, arena_printf(j->ctx->perm, "%s.stack", path));
 }
 
+/* A member of a library that needs the C library: a piece of the runtime's host part. */
+static bool add_own_member(const LlvmJob *j, Gen *g, int which) {
+    gen_version(g, target_default_machine(j->options->triple, NULL), NULL, NULL);
+    for (int i = 0; i < j->n_entries && which == MEMBER_POOL; i++) describe_pool(g, &j->models[i]);
+    if (!gen_verify(g) || !link_runtime(g, j->prefixes, j->n_entries, true)) return false;
+    if (which == MEMBER_FILES) {
+        LLVMValueRef v = LLVMGetNamedGlobal(g->m, "onnxcc_host");
+        LLVMSetValueName2(v, j->models[0].files, strlen(j->models[0].files));
+        LLVMSetLinkage(v, LLVMExternalLinkage);
+        LLVMSetVisibility(v, LLVMHiddenVisibility);
+    }
+    gen_optimize(g, "globaldce");
+    return true;
+}
+
 int llvm_unit(const LlvmJob *j, int unit, const char *path, char *doing) {
     Gen *g = open_module(j, llvm_unit_name(j, unit));
     if (!g) return 1;
     bool ok;
-    if (unit == 0) {
+    if (unit > kernel_units(j)) {
+        ok = add_own_member(j, g, unit - 1 - kernel_units(j));
+    } else if (unit == 0) {
         snprintf(doing, 256, "the host functions");
         add_host(j, g);
         ok = finish_host(j, g);

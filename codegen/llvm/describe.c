@@ -256,9 +256,12 @@ static void public_functions(Gen *g, Model *m, V model) {
     forward(g, m, "close", "onnxcc_core_close", model, g->none, p, 1, NULL);
     forward(g, m, "explain", "onnxcc_core_explain", model, g->i32, explain, 3, NULL);
     arena_bytes(g, m, model, size);
-    if (!m->hosted) return;
+    if (m->hosted && !m->own_members) describe_pool(g, m);
+}
+
+void describe_pool(Gen *g, Model *m) {
     forward(g, m, "pool_new", "onnxcc_host_pool_new", NULL, g->ptr, &g->i32, 1, NULL);
-    forward(g, m, "pool_free", "onnxcc_host_pool_free", NULL, g->none, p, 1, NULL);
+    forward(g, m, "pool_free", "onnxcc_host_pool_free", NULL, g->none, &g->ptr, 1, NULL);
 }
 
 /* ---- the whole ---- */
@@ -281,8 +284,10 @@ V model_outside(Gen *g, const char *name) {
     return v;
 }
 
+/* What maps files; a library refers to it only where there is a file to map. */
 static V host_object(Gen *g, const Model *m) {
-    return m->hosted ? model_outside(g, "onnxcc_host") : null_ptr(g);
+    bool wants = m->hosted && (!m->own_members || m->link.weights_outside);
+    return wants ? model_outside(g, m->files) : null_ptr(g);
 }
 
 V describe_model(Gen *g, Model *m) {

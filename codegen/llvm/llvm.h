@@ -16,12 +16,13 @@ typedef struct LlvmJob {
     const Weights *weights;
     const char *weights_symbol, *weights_file, *image_symbol; /* as in model.h */
     bool hosted, with_main;
+    bool own_members;     /* a library: what needs a C library stands in units of its own */
     bool runtime_outside; /* linked as objects of its own: modules only refer to it */
     const char *triple;   /* options->triple, normalised */
     struct Model *models; /* one per entry */
     const char **prefixes;
     int n_kernels; /* of all entries and versions */
-    int n_units;   /* pieces that are compiled one by one: the host side, then kernels */
+    int n_units;   /* pieces that are compiled one by one: the host side, kernels, pool, files */
 } LlvmJob;
 const char *target_host(Ctx *); /* the triple of this machine */
 bool llvm_begin(LlvmJob *);     /* fills the rest; false: reported */

@@ -32,6 +32,8 @@ typedef struct Model {
     const char *weights_file;                 /* base name, for --weights=file */
     const char *image_symbol; /* kernels for a device (runtime/cuda.h); NULL: they run here */
     bool hosted;
+    bool own_members;  /* of a library: the pool, and what maps files */
+    const char *files; /* symbol of a struct onnxcc_host */
     VEC(ExtraSlot) extra;
     int n_slots;
     VEC(KernelFn) kernels; /* of all versions */
@@ -58,6 +60,7 @@ LLVMValueRef host_run(Gen *, Model *, int version);
 LLVMValueRef model_outside(Gen *, const char *name);
 /* with bind, run and the public functions */
 LLVMValueRef describe_model(Gen *, Model *);
+void describe_pool(Gen *, Model *); /* NAME_pool_new, NAME_pool_free */
 void describe_main(Gen *, LLVMValueRef *models, int n); /* main() */
 /* everything else becomes internal */
 bool link_runtime(Gen *, const char *const *prefixes, int n, bool hosted);

@@ -41,7 +41,7 @@ done
 
 # ---- names ----
 # Global symbols are NAME_*; what is asked of others: three functions, and the C library's where there are
-# pool and files.
+# pool and files. In a static library those are members of their own.
 hosted='pthread_create pthread_join sched_yield syscall clock_gettime open close fstat mmap munmap readlink strlen strcpy'
 globals() {
     nm -g --defined-only "$@" 2>/dev/null | sed -n 's/^[0-9a-f]* [A-Z] //p'
@@ -57,6 +57,15 @@ for name in digits pair; do
         done
         [ ! -s needed ] || fail "$file needs $(tr '\n' ' ' <needed)"
     done
+    mkdir members
+    (cd members && ar x ../a/lib$name.a) || fail "ar x"
+    [ -s members/${name}_pool.o ] || fail "the pool is no member of its own"
+    for file in members/*.o; do
+        [ $file = members/${name}_pool.o ] && continue
+        nm -u $file | sed -n 's/^ *[Uw] //p' | grep -v "^${name}_" | grep -vxE 'mem(cpy|move|set)' >needed
+        [ ! -s needed ] || fail "$file needs $(tr '\n' ' ' <needed)"
+    done
+    rm -r members
     globals -D so/lib$name.so | sort >defined
     for f in arena_bytes close explain open open_signed pool_free pool_new run; do echo ${name}_$f; done | sort >want
     same defined want
