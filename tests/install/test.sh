@@ -3,8 +3,8 @@ set -eu
 cmake=$1 build=$2 root=$3
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/onnxcc-install-XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
-DESTDIR="$tmp/root" "$cmake" --install "$build" --prefix /opt/onnxcc >"$tmp/log"
-prefix=$tmp/root/opt/onnxcc
+DESTDIR="$tmp/dest" "$cmake" --install "$build" --prefix /opt/onnxcc >"$tmp/log"
+prefix=$tmp/dest/opt/onnxcc
 for file in bin/onnxcc bin/onnxcc-opt include/onnxcc/abi.h share/man/man1/onnxcc.1; do
     [ -s "$prefix/$file" ] || { echo "$file is not installed"; exit 1; }
 done
