@@ -197,5 +197,21 @@ def main():
           {"w": (np.arange(15) - 8).reshape(3, 5).astype(ml_dtypes.int4), "scale": floats(5), "half": np.float32(0.5),
            "pads": np.array([1, 2])}, *some, opset=25, reference=True)
 
+    # The same types through control flow, and what is an output at once.
+    body = helper.make_graph([node("Reshape", "v long", "l"), node("Transpose", "l", "t", perm=[1, 0]), node("Reshape", "t flat", "v_2"),
+                              node("Identity", "go", "go_2"), node("Identity", "v_2", "seen")], "body",
+                             [value("i", I64, []), value("go", BOOL, []), value("v", I4, [9])],
+                             [value("go_2", BOOL, []), value("v_2", I4, [9]), value("seen", I4, [9])])
+    then = helper.make_graph([node("Identity", "v0", "then_y")], "then", [], [value("then_y", I4, [9])])
+    other = helper.make_graph([node("Identity", "k", "else_y")], "else", [], [value("else_y", I4, [9])])
+    nine = (np.arange(9) - 4).astype(ml_dtypes.int4)
+    model("narrow_flow", [("v0", I4, [9]), ("flag", BOOL, [])],
+          [("last", I4, [9]), ("all", I4, [3, 9]), ("y", I4, [9]), ("same", I4, [9]), ("constant", I4, [9])],
+          [node("Loop", "n yes v0", "last all", body=body), node("If", "flag", "y", then_branch=then, else_branch=other),
+           node("Identity", "v0", "same"), node("Identity", "k", "constant")],
+          {"n": np.array(3), "yes": np.array(True), "long": np.array([3, 3]), "flat": np.array([9]), "k": nine[::-1].copy()},
+          {"v0": nine, "flag": np.array(True)}, {"v0": nine, "flag": np.array(False)}, opset=25, reference=True)
+
+
 
 main()

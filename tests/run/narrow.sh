@@ -6,6 +6,9 @@ for level in -O0 -O2; do
     compile "$models/narrow.onnx" $level -o narrow
     expect 0 ./narrow --check "$data"
     says "2 passed, 0 failed"
+    compile "$models/narrow_flow.onnx" $level -o flow
+    expect 0 ./flow --check "$models/narrow_flow"
+    says "2 passed, 0 failed"
 done
 if command -v "${CXX:-g++}" >/dev/null; then
     compile "$models/narrow.onnx" --device=cuda-emu -o emu

@@ -1,0 +1,1 @@
+	BconstantJ4πή
