@@ -8,14 +8,16 @@ typedef struct Heads { /* what Attention works on: [batch, heads, length, size] 
     Expr *past;        /* length of the cache in front, NULL: none */
     bool flat, causal; /* inputs of rank 3; the causal mask of equal ends */
     double scale, softcap;
+    Value *root; /* of the scale where only the run knows the heads' size; NULL: see `scale` */
 } Heads;
 
 /* [batch, length, heads * size] as [batch, heads, length, size] */
 static Value *split_heads(OnnxNode *n, Value *x, int64_t heads) {
     int64_t size;
-    if (heads < 1 || !expr_is_int(x->type.dims[2], &size) || size % heads)
+    if (heads < 1 || (expr_is_int(x->type.dims[2], &size) && size % heads))
         return bad(n, "%lld heads do not divide the hidden size", (long long)heads), NULL;
-    Expr *apart[] = {x->type.dims[0], x->type.dims[1], ix(n, heads), ix(n, size / heads)};
+    Expr *each = expr_floordiv(n->ctx, x->type.dims[2], ix(n, heads));
+    Expr *apart[] = {x->type.dims[0], x->type.dims[1], ix(n, heads), each};
     return transpose_to(n, reshape_to(n, x, apart, 4), (int64_t[]){0, 2, 1, 3});
 }
 
@@ -25,6 +27,17 @@ static Value *with_past(OnnxNode *n, int k, Value *x, Expr **past) {
     if (!old || !want_rank(n, k, 4, 4) || !same_dtype(n, 0, k)) return NULL;
     *past = old->type.dims[2];
     return build_concat(n->g, parts, 2, 2);
+}
+
+/* The scale 1/sqrt(size): a number where the heads' size is known, else its root as a tensor. */
+static bool default_scale(OnnxNode *n, Heads *h) {
+    Expr *size = h->q->type.dims[3];
+    int64_t known;
+    h->scale = 1;
+    if (expr_is_int(size, &known)) return h->scale = 1 / sqrt((double)MAX(1, known)), true;
+    Value *v = cast_to(n, graph_cells(n->g, DT_I64, &size, 1, 0), DT_F32);
+    v = un(n, SOP_sqrt, un(n, SOP_sqrt, v));
+    return (h->root = cast_to(n, bin(n, SOP_div, flt(n, v, 1), v), h->q->type.dtype)) != NULL;
 }
 
 static bool read_heads(OnnxNode *n, Heads *h) {
@@ -40,9 +53,8 @@ static bool read_heads(OnnxNode *n, Heads *h) {
     h->k = with_past(n, 4, h->k, &h->past);
     h->v = with_past(n, 5, h->v, &h->past);
     if (!h->k || !h->v) return false;
-    int64_t size = 1;
-    expr_is_int(h->q->type.dims[3], &size);
-    h->scale = attr_float(n, "scale", 1 / sqrt((double)MAX(1, size)));
+    h->scale = attr_float(n, "scale", 0);
+    if (!attr_has(n, "scale") && !default_scale(n, h)) return false;
     h->softcap = attr_float(n, "softcap", 0);
     h->causal = attr_int(n, "is_causal", 0) && equal;
     return true;
@@ -107,7 +119,9 @@ static bool read_mask(OnnxNode *n, Heads *h) {
 /* ---- the two ways ---- */
 
 static Value *fused(OnnxNode *n, const Heads *h) {
-    Value *in[] = {h->q, h->k, h->v, h->mask};
+    Value *q = h->root ? bin(n, SOP_mul, h->q, h->root) : h->q,
+          *k = h->root ? bin(n, SOP_mul, h->k, h->root) : h->k, *in[] = {q, k, h->v, h->mask};
+    if (!q || !k) return NULL;
     Node *a = node_draft(n->g, OP_attention, in, h->mask ? 4 : 3, 1);
     node_set_flt(n->g, a, "scale", h->scale);
     node_set_flt(n->g, a, "softcap", h->softcap);
@@ -129,7 +143,7 @@ static Value *repeat_heads(OnnxNode *n, const Heads *h, Value *x) {
 /* Step by step, because the scores (of stage 0 to 3) are an output, too. */
 static Value *stepwise(OnnxNode *n, const Heads *h) {
     Value *k = repeat_heads(n, h, h->k), *v = repeat_heads(n, h, h->v), *stage[4];
-    Value *root = flt(n, h->q, sqrt(h->scale)), *q = bin(n, SOP_mul, h->q, root);
+    Value *root = h->root ? h->root : flt(n, h->q, sqrt(h->scale)), *q = bin(n, SOP_mul, h->q, root);
     k = bin(n, SOP_mul, k, root);
     Value *s = q && k ? build_contract(n->g, q, k, NULL, "bhmd,bhnd->bhmn") : NULL;
     stage[0] = s;
@@ -184,9 +198,8 @@ static Value *cache_rows(OnnxNode *n, int k) {
 }
 
 /* Pairs of x turned by the angle: halves side by side, or every other element. */
-static Value *rotate(OnnxNode *n, Value *x, Value *cos, Value *sin, int64_t half,
-                     bool interleaved) {
-    Expr *const *d = x->type.dims, *h = ix(n, half), *one = ix(n, 1);
+static Value *rotate(OnnxNode *n, Value *x, Value *cos, Value *sin, Expr *h, bool interleaved) {
+    Expr *const *d = x->type.dims, *one = ix(n, 1);
     Expr *pairs[] = {d[0], d[1], d[2], h, ix(n, 2)}, *flat[] = {d[0], d[1], d[2], h};
     Value *a, *b, *parts[2];
     if (interleaved) {
@@ -208,20 +221,21 @@ static Value *rotate(OnnxNode *n, Value *x, Value *cos, Value *sin, int64_t half
 }
 
 /* x [batch, length, heads, size]: the first `turned` elements are rotated, the rest stays. */
-static Value *rotate_front(OnnxNode *n, Value *x, int64_t turned) {
-    int64_t size;
-    if (!expr_is_int(x->type.dims[3], &size) || turned > size || turned % 2)
+static Value *rotate_front(OnnxNode *n, Value *x, Expr *turned) {
+    Expr *size = x->type.dims[3];
+    int64_t known, all;
+    if (expr_is_int(turned, &known) && (known % 2 || (expr_is_int(size, &all) && known > all)))
         return bad(n, "attribute \"rotary_embedding_dim\" does not fit"), NULL;
     Value *cos = cache_rows(n, 1), *sin = cos ? cache_rows(n, 2) : NULL, *parts[2];
     if (!cos || !sin) return NULL;
-    Value *front = build_slice_axis(n->g, x, 3, ix(n, 0), ix(n, turned));
-    Expr *half = ix(n, turned / 2), *zero = ix(n, 0);
+    Value *front = build_slice_axis(n->g, x, 3, ix(n, 0), turned);
+    Expr *half = expr_floordiv(n->ctx, turned, ix(n, 2)), *zero = ix(n, 0);
     cos = build_slice_axis(n->g, cos, 3, zero, half);
     sin = build_slice_axis(n->g, sin, 3, zero, half);
     if (!front || !cos || !sin) return NULL;
-    parts[0] = rotate(n, front, cos, sin, turned / 2, attr_int(n, "interleaved", 0) != 0);
+    parts[0] = rotate(n, front, cos, sin, half, attr_int(n, "interleaved", 0) != 0);
     if (turned == size) return parts[0];
-    parts[1] = build_slice_axis(n->g, x, 3, ix(n, turned), ix(n, size - turned));
+    parts[1] = build_slice_axis(n->g, x, 3, turned, expr_sub(n->ctx, size, turned));
     return parts[0] && parts[1] ? build_concat(n->g, parts, 2, 3) : NULL;
 }
 
@@ -233,8 +247,8 @@ ONNX_OP(RotaryEmbedding, 23) {
     bool flat = x->type.rank == 3;
     Value *y = flat ? split_heads(n, x, attr_int(n, "num_heads", 0)) : x;
     y = transpose_to(n, y, swap);
-    int64_t size = 0, turned = attr_int(n, "rotary_embedding_dim", 0);
-    if (!y || !expr_is_int(y->type.dims[3], &size)) return y && bad(n, "head size must be known");
-    y = rotate_front(n, y, turned > 0 ? turned : size);
+    int64_t turned = attr_int(n, "rotary_embedding_dim", 0);
+    if (!y) return false;
+    y = rotate_front(n, y, turned > 0 ? ix(n, turned) : y->type.dims[3]);
     return give(n, 0, flat ? reshape_to(n, y, x->type.dims, 3) : transpose_to(n, y, swap));
 }

@@ -210,7 +210,12 @@ ONNX_OP(OneHot, 9) {
     Value *indices = need(n, 0, T_NUM), *values = need(n, 2, T_PLAIN);
     Ctx *ctx = n->ctx;
     Expr *depth, *dims[MAX_RANK], *at[MAX_RANK];
-    if (!indices || !values || !want_rank(n, 2, 1, 1) || !input_cell(n, 1, &depth, 0)) return false;
+    Value *size = cast_to(n, need(n, 1, T_NUM), DT_I64);
+    if (!indices || !values || !size || !want_rank(n, 2, 1, 1) || !want_rank(n, 1, 0, 1))
+        return false;
+    if (size->type.rank && !expr_is(size->type.dims[0], 1))
+        return bad(n, "input 1 must have one element");
+    if (!(depth = value_cell(n->g, size, 0, 0, INT64_MAX))) return false;
     int axis, rank = indices->type.rank + 1;
     if (rank > MAX_RANK) return bad(n, "rank would exceed %d", MAX_RANK);
     if (!axis_in(n, attr_int(n, "axis", -1), rank, &axis)) return false;

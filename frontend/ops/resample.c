@@ -26,6 +26,15 @@ static Expr *op(Resize *r, ScalarOp o, Expr *a, Expr *b) {
     return expr_op2(r->n->ctx, o, a, b);
 }
 
+/* Element i of a list that only the run knows. */
+static Expr *listed(Resize *r, Value *list, int i) {
+    Expr *at = ix(r->n, i);
+    for (int k = 0; k < r->body->n_in; k++)
+        if (r->body->in[k] == list)
+            return to_f32(r, expr_load(r->n->ctx, r->body->params[k], &at, 1));
+    BUG("a list is no input of the comprehension");
+}
+
 /* ---- coordinates ---- */
 
 static bool is(const char *a, const char *b) {
@@ -33,6 +42,7 @@ static bool is(const char *a, const char *b) {
 }
 
 static Expr *scale_of(Resize *r, const Axis *a) {
+    if (a->late) return listed(r, r->scales, a->late - 1);
     return a->scale != 0 ? f32(r, a->scale) : op(r, SOP_div, to_f32(r, a->out), to_f32(r, a->in));
 }
 
@@ -43,17 +53,27 @@ static Expr *corner_step(Resize *r, const Axis *a) {
     int64_t size;
     double steps_given = a->by_scale && expr_is_int(a->in, &size) ? (double)size * a->scale - 1 : 0;
     if (steps_given > 0) return f32(r, (double)(size - 1) / steps_given);
-    Expr *steps = expr_max(ctx, expr_addi(ctx, a->out, -1), ix(r->n, 1));
-    return op(r, SOP_div, to_f32(r, expr_addi(ctx, a->in, -1)), to_f32(r, steps));
+    Expr *steps = to_f32(r, expr_max(ctx, expr_addi(ctx, a->out, -1), ix(r->n, 1)));
+    if (a->late && a->by_scale) {
+        Expr *whole = op(r, SOP_mul, to_f32(r, a->in), scale_of(r, a)),
+             *less = op(r, SOP_sub, whole, f32(r, 1));
+        steps = expr_op3(ctx, SOP_select, op(r, SOP_gt, less, f32(r, 0)), less, steps);
+    }
+    return op(r, SOP_div, to_f32(r, expr_addi(ctx, a->in, -1)), steps);
 }
 
 static Expr *crop_coordinate(Resize *r, const Axis *a, Expr *x) {
     Ctx *ctx = r->n->ctx;
     Expr *last = to_f32(r, expr_addi(ctx, a->in, -1)), *step = corner_step(r, a);
-    Expr *from = op(r, SOP_mul, f32(r, a->start), last);
+    Expr *start = r->roi ? listed(r, r->roi, a->from) : f32(r, a->start),
+         *end = r->roi ? listed(r, r->roi, a->to) : f32(r, a->end),
+         *size = r->roi ? op(r, SOP_sub, end, start) : f32(r, a->end - a->start),
+         *middle = r->roi ? op(r, SOP_mul, f32(r, 0.5), op(r, SOP_add, start, end))
+                          : f32(r, 0.5 * (a->start + a->end));
+    Expr *from = op(r, SOP_mul, start, last);
     Expr *many =
-        op(r, SOP_add, from, op(r, SOP_mul, x, op(r, SOP_mul, f32(r, a->end - a->start), step)));
-    Expr *one = op(r, SOP_mul, f32(r, 0.5 * (a->start + a->end)), last);
+        op(r, SOP_add, from, op(r, SOP_mul, x, op(r, SOP_mul, size, step)));
+    Expr *one = op(r, SOP_mul, middle, last);
     return expr_op3(ctx, SOP_select, expr_op2(ctx, SOP_gt, a->out, ix(r->n, 1)), many, one);
 }
 
@@ -193,7 +213,11 @@ Value *resample(Resize *r, Value *x) {
         any = any || r->axis[i].resized;
     }
     if (!any) return x;
-    Node *c = build_compute_begin(n->g, &x, 1, t, dims, r->rank);
+    Value *in[3] = {x};
+    int n_in = 1;
+    if (r->scales) in[n_in++] = r->scales;
+    if (r->roi) in[n_in++] = r->roi;
+    Node *c = r->body = build_compute_begin(n->g, in, n_in, t, dims, r->rank);
     for (int i = 0; i < r->rank; i++) {
         axis_taps(r, &r->axis[i], c->vars[i]->self, &taps[i]);
         if (taps[i].inside)

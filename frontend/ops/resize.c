@@ -49,14 +49,59 @@ static void set_size(Resize *r, int axis, Expr *out) {
         a->scale = (double)to / (double)from;
 }
 
+/* Sizes that follow from scales which only the run knows: floor(in * scale + rounding). */
+static bool late_sizes(Resize *r, Value *scales, const int64_t *axes, int count, double rounding) {
+    OnnxNode *n = r->n;
+    Expr *in[MAX_RANK] = {0};
+    for (int i = 0; i < count; i++) in[i] = r->axis[axes[i]].in;
+    Value *have = cast_to(n, graph_cells(n->g, DT_I64, in, count, 1), DT_F64);
+    Value *size = bin(n, SOP_mul, have, cast_to(n, scales, DT_F64));
+    size = bin(n, SOP_add, size, flt(n, size, rounding));
+    size = cast_to(n, un(n, SOP_floor, size), DT_I64);
+    r->scales = cast_to(n, scales, DT_F32);
+    for (int i = 0; size && i < count; i++) {
+        Axis *a = &r->axis[axes[i]];
+        if (!(a->out = value_cell(n->g, size, i, 0, INT64_MAX))) return false;
+        a->scale = 0;
+        a->late = i + 1;
+        a->resized = true;
+    }
+    return size && r->scales;
+}
+
+static bool late_scales(Resize *r, int k, const int64_t *axes, int count) {
+    Value *scales = need(r->n, k, T_FLOAT);
+    if (!scales || !want_rank(r->n, k, 1, 1)) return false;
+    if (!expr_is(scales->type.dims[0], count))
+        return bad(r->n, "input %d must have %d elements, one for each axis", k, count);
+    for (int i = 0; i < count; i++) r->axis[axes[i]].by_scale = true;
+    return late_sizes(r, scales, axes, count, 0);
+}
+
+/* keep_aspect where a size is not known: the scale, as often as there are axes. */
+static bool late_aspect(Resize *r, const int64_t *axes, int count, bool larger) {
+    OnnxNode *n = r->n;
+    Expr *in[MAX_RANK], *out[MAX_RANK], *all = ix(n, count);
+    for (int i = 0; i < count; i++) {
+        in[i] = r->axis[axes[i]].in;
+        out[i] = r->axis[axes[i]].out;
+    }
+    Value *from = cast_to(n, graph_cells(n->g, DT_I64, in, count, 1), DT_F64),
+          *to = cast_to(n, graph_cells(n->g, DT_I64, out, count, 1), DT_F64),
+          *scale = bin(n, SOP_div, to, from);
+    if (!scale) return false;
+    scale = build_reduce(n->g, scale, larger ? "max" : "min", (int64_t[]){0}, 1, true);
+    scale = scale ? build_expand(n->g, scale, &all, 1) : NULL;
+    return scale && late_sizes(r, scale, axes, count, 0.5);
+}
+
 /* One scale for all axes, such that no size is exceeded (not_larger) or fallen short of
  * (not_smaller). */
 static bool keep_aspect(Resize *r, const int64_t *axes, int count, bool larger) {
     double scale = 0;
     for (int i = 0; i < count; i++) {
         const Axis *a = &r->axis[axes[i]];
-        if (a->scale == 0 && a->resized)
-            return bad(r->n, "keeping the aspect ratio of symbolic sizes is not supported");
+        if (a->scale == 0 && a->resized) return late_aspect(r, axes, count, larger);
         double s = a->resized ? a->scale : 1;
         if (i == 0 || (larger ? s > scale : s < scale)) scale = s;
     }
@@ -89,6 +134,16 @@ static bool read_roi(Resize *r, const int64_t *axes, int count) {
     double roi[2 * MAX_RANK];
     int n_roi;
     if (!r->crop) return true;
+    if (has(r->n, 1) && !r->n->in[1]->data) {
+        if (!(r->roi = need(r->n, 1, T_FLOAT)) || !want_rank(r->n, 1, 1, 1)) return false;
+        if (!expr_is(r->roi->type.dims[0], 2 * count))
+            return bad(r->n, "roi must have %d elements", 2 * count);
+        for (int i = 0; i < count; i++) {
+            r->axis[axes[i]].from = i;
+            r->axis[axes[i]].to = count + i;
+        }
+        return true;
+    }
     if (!known_floats(r->n, 1, roi, 2 * MAX_RANK, &n_roi)) return false;
     if (n_roi != 2 * count) return bad(r->n, "roi has %d elements, %d expected", n_roi, 2 * count);
     for (int i = 0; i < count; i++) {
@@ -115,9 +170,12 @@ static bool read_target(Resize *r, int scales_at, int sizes_at) {
     if (!resize_axes(r, axes, &count) || !read_roi(r, axes, count)) return false;
     bool empty = has(n, scales_at) && n->in[scales_at]->type.rank == 1 &&
                  expr_is(n->in[scales_at]->type.dims[0], 0);
-    if (!has(n, sizes_at) || (has(n, scales_at) && !empty))
+    if (!has(n, sizes_at) || (has(n, scales_at) && !empty)) {
+        if (has(n, scales_at) && !n->in[scales_at]->data)
+            return late_scales(r, scales_at, axes, count);
         return known_floats(n, scales_at, scales, MAX_RANK, &given) &&
                apply_scales(r, scales, given, axes, count);
+    }
     if (!input_cells(n, sizes_at, sizes, MAX_RANK, &given, 0)) return false;
     if (given != count) return bad(n, "%d sizes are given for %d axes", given, count);
     for (int i = 0; i < count; i++) set_size(r, (int)axes[i], sizes[i]);

@@ -7,8 +7,10 @@
 typedef struct Axis { /* how one axis is resized */
     bool resized, by_scale;
     Expr *in, *out;
-    double scale;      /* 0: out / in, known at run time */
+    double scale;      /* 0: see late; where that is 0, too: out / in, known at run time */
+    int late;          /* the scale is element late - 1 of Resize.scales */
     double start, end; /* of the region (tf_crop_and_resize) */
+    int from, to;      /* of Resize.roi, where there is one: its elements */
 } Axis;
 
 typedef struct Resize {
@@ -18,6 +20,8 @@ typedef struct Resize {
     const char *mode, *coordinates, *rounding;
     double cubic_a, outside;
     bool exclude_outside, crop;
+    Value *scales, *roi; /* lists that only the run knows; NULL: none */
+    Node *body;          /* the comprehension that is being made */
 } Resize;
 
 /* x as the axes say; x itself where none of them changes. */
