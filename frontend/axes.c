@@ -113,6 +113,13 @@ bool input_cell(OnnxNode *n, int k, Expr **out, int64_t lo) {
     return count == 1 || bad(n, "input %d must have one element", k);
 }
 
+bool demand_equal(OnnxNode *n, Expr *dim, int64_t size) {
+    int64_t known;
+    if (expr_is_int(dim, &known)) return known == size;
+    if (n->g->at != n->g->body || !exact_bound(n->ctx, dim, size)) return false;
+    return n->import->narrowed = true;
+}
+
 bool demand_size(OnnxNode *n, Expr *dim, int64_t least) {
     int64_t lo, hi;
     if (expr_range(n->ctx, dim, &lo, &hi) && lo >= least) return true;

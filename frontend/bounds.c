@@ -73,6 +73,11 @@ static bool at_most_bound(Ctx *ctx, const Expr *e, int64_t most) {
     return sym_narrow(ctx, s, s->lo, beyond - 1);
 }
 
+bool exact_bound(Ctx *ctx, const Expr *e, int64_t size) {
+    bool least = at_least_bound(ctx, e, size), most = at_most_bound(ctx, e, size);
+    return least || most;
+}
+
 /* Sizes a and min(a, c) that meet element by element: a is at most c. */
 static bool meet(Ctx *ctx, const Expr *a, const Expr *b) {
     int64_t most;

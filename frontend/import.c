@@ -26,21 +26,35 @@ static void build_graph(Import *im, const Frame *f, const GraphProto *proto) {
     im->g->origin = (Origin){0};
 }
 
-/* Builds until the bounds of the dimensions settle (bounds.c). */
-static bool build_rounds(Import *im, const Frame *f) {
+/* Builds once. What is wrong only until a dimension has the size that an operator has demanded is
+ * said in the next round, if at all. */
+static bool build_round(Import *im, const Frame *f, bool last) {
     Ctx *ctx = im->ctx;
     int before = diag_errors(ctx);
-    bool quiet = ctx->quiet;
-    for (int round = 0; round < MAX_ROUNDS; round++) {
-        im->g = graph_new(ctx, "main");
-        build_graph(im, f, im->model->proto->graph);
-        ctx->quiet = true; /* warnings have been given */
-        bool more = learn_bounds(im->g) || im->narrowed;
-        if (diag_errors(ctx) != before || !more) break;
-        im->narrowed = false;
+    Str said = str_new(ctx->perm), *outer = ctx->capture;
+    im->g = graph_new(ctx, "main");
+    im->narrowed = false;
+    ctx->capture = &said;
+    build_graph(im, f, im->model->proto->graph);
+    ctx->capture = outer;
+    if (diag_errors(ctx) != before && im->narrowed && !last) {
+        ctx->errors = before;
+        im->reported = map_new(ctx->perm);
+        return true;
     }
-    ctx->quiet = quiet;
-    return diag_errors(ctx) == before;
+    if (said.n) diag_lines(ctx, str_c(&said));
+    ctx->quiet = true; /* warnings have been given */
+    return diag_errors(ctx) == before && (learn_bounds(im->g) || im->narrowed);
+}
+
+/* Builds until the bounds of the dimensions settle (bounds.c). */
+static bool build_rounds(Import *im, const Frame *f) {
+    int before = diag_errors(im->ctx), round = 0;
+    bool quiet = im->ctx->quiet;
+    while (build_round(im, f, round == MAX_ROUNDS - 1) && ++round < MAX_ROUNDS) {
+    }
+    im->ctx->quiet = quiet;
+    return diag_errors(im->ctx) == before;
 }
 
 Graph *model_import(Model *m, const ImportOptions *options) {

@@ -115,6 +115,7 @@ void report_unused_dims(Import *);
 /* ---- bounds.c ---- */
 bool learn_bounds(Graph *); /* narrows input symbols; true where it could */
 bool at_least_bound(Ctx *, const Expr *, int64_t least);
+bool exact_bound(Ctx *, const Expr *, int64_t size); /* both: did a bound change? */
 
 /* ---- build.c ---- */
 /* Keeps the names of the graph's values from being made up for others. */

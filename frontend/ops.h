@@ -110,6 +110,7 @@ bool input_cell(OnnxNode *, int k, Expr **out,
 /* Is the dimension at least so large? Where the node is executed in every run this may bound a
  * dimension of the inputs. */
 bool demand_size(OnnxNode *, Expr *dim, int64_t least);
+bool demand_equal(OnnxNode *, Expr *dim, int64_t size); /* the same for exactly so large */
 
 /* ---- axes that only the run knows (axes_late.c) ---- */
 typedef struct LateAxes {

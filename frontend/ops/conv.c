@@ -12,13 +12,17 @@ static bool conv_kernel(OnnxNode *n, Window *w) {
     if (count >= 0 && count != w->rank)
         return bad(n, "attribute \"kernel_shape\" has %d elements, %d expected", count, w->rank);
     for (int i = 0; i < w->rank; i++) {
-        if (!expr_is_int(n->in[1]->type.dims[2 + i], &w->kernel[i]))
-            return bad(n, "kernel size must be known");
+        Expr *size = n->in[1]->type.dims[2 + i];
+        if (count >= 0) w->kernel[i] = given[i];
+        else if (!expr_is_int(size, &w->kernel[i])) return bad(n, "kernel size must be known");
         if (w->kernel[i] < 1 || w->kernel[i] > INT32_MAX)
             return bad(n, "kernel size is %lld", (long long)w->kernel[i]);
-        if (count >= 0 && given[i] != w->kernel[i])
-            return bad(n, "attribute \"kernel_shape\" says %lld, the weights %lld",
-                       (long long)given[i], (long long)w->kernel[i]);
+        if (!demand_equal(n, size, w->kernel[i])) {
+            Str s = str_new(n->ctx->perm);
+            expr_print(&s, size);
+            return bad(n, "attribute \"kernel_shape\" says %lld, the weights %s",
+                       (long long)w->kernel[i], str_c(&s));
+        }
     }
     return true;
 }
@@ -113,27 +117,47 @@ ONNX_OP(ConvTranspose, 1) {
 
 /* ---- causal, with the last positions of the run before in front ---- */
 
+/* Each channel of `all` with its own weights, where their shape is not known. */
+static Value *causal_sum(OnnxNode *n, Value *all, Value *weights, Value *bias, Expr *length) {
+    Expr *dims[] = {all->type.dims[0], all->type.dims[1], length, weights->type.dims[2]};
+    Value *in[] = {all, weights};
+    Ctx *ctx = n->ctx;
+    Node *c = build_compute_begin(n->g, in, 2, DT_F32, dims, LEN(dims));
+    Expr *b = c->vars[0]->self, *ch = c->vars[1]->self, *at = c->vars[2]->self,
+         *k = c->vars[3]->self, *from[] = {b, ch, expr_add(ctx, at, k)}, *by[] = {ch, ix(n, 0), k};
+    Expr *x = expr_cast(ctx, DT_F32, expr_load(ctx, c->params[0], from, 3)),
+         *w = expr_cast(ctx, DT_F32, expr_load(ctx, c->params[1], by, 3));
+    Value *y = build_compute_end(n->g, c, expr_op2(ctx, SOP_mul, x, w));
+    y = y ? build_reduce(n->g, y, "sum", (int64_t[]){3}, 1, false) : NULL;
+    if (y && bias) y = bin(n, SOP_add, y, unsqueeze(n, cast_to(n, bias, DT_F32), 1));
+    return cast_to(n, y, all->type.dtype);
+}
+
+static Value *causal_conv(OnnxNode *n, Value *all, Value *weights, Value *bias, Expr *length) {
+    Value *in[] = {all, weights, bias};
+    int64_t channels;
+    if (!expr_is_int(weights->type.dims[2], NULL) || !expr_is_int(weights->type.dims[0], &channels))
+        return causal_sum(n, all, weights, bias, length);
+    Node *c = node_draft(n->g, OP_conv, in, bias ? 3 : 2, 1);
+    node_set_int(n->g, c, "group", channels);
+    return node_finish(n->g, c) ? c->out[0] : NULL;
+}
+
 ONNX_OP(CausalConvWithState, 27) {
     ATTRS("activation:s(none|silu|swish)");
     Value *x = need(n, 0, T_FLOAT), *weights = need(n, 1, T_FLOAT), *bias = maybe(n, 2, T_FLOAT);
-    int64_t k, channels;
     if (!x || !weights || (!bias && has(n, 2)) || !same_dtype(n, 0, 1)) return false;
     if (!want_rank(n, 0, 3, 3) || !want_rank(n, 1, 3, 3)) return false;
-    if (!expr_is_int(weights->type.dims[2], &k) || !expr_is_int(weights->type.dims[0], &channels))
-        return bad(n, "the shape of the weights must be known");
-    Expr *dims[] = {x->type.dims[0], x->type.dims[1], ix(n, k - 1)};
+    Expr *rest = expr_addi(n->ctx, weights->type.dims[2], -1),
+         *dims[] = {x->type.dims[0], x->type.dims[1], rest};
     Value *past = has(n, 3) ? need(n, 3, T_FLOAT) : build_expand(n->g, num(n, x, 0), dims, 3);
     Value *parts[] = {past, x}, *all = past ? build_concat(n->g, parts, 2, 2) : NULL;
     if (!all) return false;
-    Value *in[] = {all, weights, bias};
-    Node *c = node_draft(n->g, OP_conv, in, bias ? 3 : 2, 1);
-    node_set_int(n->g, c, "group", channels);
-    if (!node_finish(n->g, c)) return false;
-    Value *y = c->out[0];
+    Value *y = causal_conv(n, all, weights, bias, x->type.dims[2]);
     if (attr_has(n, "activation") && !attr_is(n, "activation", "none")) {
         Value *wide = cast_to(n, y, DT_F32);
         y = cast_to(n, bin(n, SOP_mul, wide, un(n, SOP_sigmoid, wide)), x->type.dtype);
     }
-    give(n, 1, build_slice_axis(n->g, all, 2, x->type.dims[2], ix(n, k - 1)));
+    give(n, 1, build_slice_axis(n->g, all, 2, x->type.dims[2], rest));
     return give(n, 0, y);
 }

@@ -185,11 +185,20 @@ static bool check_inputs(Rnn *r) {
     if (!has(n, 0) || !has(n, 1) || !has(n, 2)) return bad(n, "inputs X, W and R are needed");
     r->has_clip = attr_has(n, "clip");
     r->clip = attr_float(n, "clip", 0);
-    r->hidden = n->in[2]->type.dims[2];
-    int64_t rows, hidden;
-    if (!expr_is_int(r->hidden, &hidden) || !expr_is_int(n->in[1]->type.dims[1], &rows) ||
-        rows != r->gates * hidden)
+    Expr *const *w = n->in[1]->type.dims, *const *state = n->in[2]->type.dims;
+    int64_t hidden = attr_int(n, "hidden_size", 0), rows;
+    if (hidden <= 0 && !expr_is_int(state[2], &hidden))
+        return bad(n, "the hidden size must be known: attribute \"hidden_size\" is missing");
+    rows = r->gates * hidden;
+    r->hidden = ix(n, hidden);
+    if (!demand_equal(n, state[2], hidden) || !demand_equal(n, w[1], rows) ||
+        !demand_equal(n, state[1], rows))
         return bad(n, "the shapes of W and R do not fit together");
+    const int64_t last[] = {[3] = 2 * rows, [5] = hidden, [6] = hidden, [7] = 3 * hidden};
+    for (int i = 3; i < LEN(last) && i < n->n_in; i++)
+        if (last[i] && has(n, i) &&
+            !demand_equal(n, n->in[i]->type.dims[n->in[i]->type.rank - 1], last[i]))
+            return bad(n, "the last dimension of input %d is not %lld", i, (long long)last[i]);
     return true;
 }
 
@@ -205,7 +214,7 @@ static bool recurrent(Rnn *r) {
     if (!x) return false;
     r->time = x->type.dims[0];
     r->batch = x->type.dims[1];
-    if (!expr_is(n->in[1]->type.dims[0], dirs))
+    if (!demand_equal(n, n->in[1]->type.dims[0], dirs))
         return bad(n, "W does not have %d directions", dirs);
     for (int d = 0; d < dirs; d++) {
         if (!run_direction(r, x, d, d == 1 || backward, batch_first, out[d])) return false;

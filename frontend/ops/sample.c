@@ -156,7 +156,7 @@ ONNX_OP(GridSample, 16) {
     Value *x = need(n, 0, T_FLOAT), *grid = need(n, 1, T_FLOAT);
     if (!x || !grid || !want_rank(n, 0, 3, MAX_RANK)) return false;
     if (!want_rank(n, 1, x->type.rank, x->type.rank)) return false;
-    if (!expr_is(grid->type.dims[x->type.rank - 1], x->type.rank - 2))
+    if (!demand_equal(n, grid->type.dims[x->type.rank - 1], x->type.rank - 2))
         return bad(n, "last dimension of the grid is not the number of spatial dimensions");
     return give(n, 0, sample(n, x, grid));
 }

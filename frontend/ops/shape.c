@@ -282,9 +282,9 @@ ONNX_OP(DepthToSpace, 1) {
     int64_t b, channels;
     if (!x || !want_rank(n, 0, 4, 4) || !block_size(n, &b)) return false;
     Expr *const *d = x->type.dims, *block = ix(n, b);
-    if (!expr_is_int(d[1], &channels) || channels % (b * b))
+    if (expr_is_int(d[1], &channels) && channels % (b * b))
         return bad(n, "channels are not a multiple of the squared block size");
-    Expr *depth = ix(n, channels / (b * b));
+    Expr *depth = expr_floordiv(n->ctx, d[1], ix(n, b * b));
     Expr *dcr[] = {d[0], block, block, depth, d[2], d[3]},
          *crd[] = {d[0], depth, block, block, d[2], d[3]};
     bool by_depth = !attr_is(n, "mode", "CRD");

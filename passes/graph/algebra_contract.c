@@ -27,6 +27,8 @@ static Value *drop_expanded(Graph *g, Node *e, char *letters, int *count, const 
         bool fresh = i < skip || (expr_is(x->dims[i - skip], 1) && !expr_is(y->dims[i], 1));
         if (fresh && !strchr(other, letters[i])) return NULL;
         if (fresh) continue;
+        /* where only the run decides whether the axis is expanded, the expand stays */
+        if (!expr_prove_eq(g->ctx, x->dims[i - skip], y->dims[i])) return NULL;
         kept[n] = letters[i];
         shape[n++] = x->dims[i - skip];
     }
