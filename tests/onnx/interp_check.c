@@ -33,6 +33,7 @@ static bool verbose, bake, brief;
 static const char *tolerances;
 static double tolerance = 1e-7;
 static int counts[N_RESULTS];
+static size_t n_defaults; /* initializers that the model has, before any are baked */
 
 /* ---- baking ---- */
 
@@ -63,11 +64,20 @@ static void bake_input(Ctx *ctx, Model *m, const char *path, int k) {
     g->initializer = list;
 }
 
+/* Does the model itself bring a value of the input? */
+static bool has_default(const Onnx__GraphProto *g, const char *name) {
+    for (size_t i = 0; i < n_defaults; i++)
+        if (!strcmp(g->initializer[i]->name, name)) return true;
+    return false;
+}
+
 static void bake_inputs(Ctx *ctx, Model *m, const char *dir) {
-    for (int k = 0; k < (int)m->proto->graph->n_input; k++) {
-        const Onnx__TypeProto *t = m->proto->graph->input[k]->type;
+    const Onnx__GraphProto *g = m->proto->graph;
+    for (int k = 0, at = 0; k < (int)g->n_input; k++) {
+        const Onnx__TypeProto *t = g->input[k]->type;
+        if (has_default(g, g->input[k]->name)) continue;
+        char *path = arena_printf(ctx->perm, "%s/test_data_set_0/input_%d.pb", dir, at++);
         if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) continue;
-        char *path = arena_printf(ctx->perm, "%s/test_data_set_0/input_%d.pb", dir, k);
         if (access(path, R_OK) == 0) bake_input(ctx, m, path, k);
     }
 }
@@ -156,10 +166,14 @@ static bool exists(const char *path) {
     return access(path, R_OK) == 0;
 }
 
-/* The position of a program's input among the model's, whose others were baked. */
+/* The position of a program's input among those that the test data have. */
 static int position(const Model *m, const Tensor *t) {
-    for (int i = 0; i < (int)m->proto->graph->n_input; i++)
-        if (!strcmp(m->proto->graph->input[i]->name, t->name)) return i;
+    const Onnx__GraphProto *g = m->proto->graph;
+    int at = 0;
+    for (size_t i = 0; i < g->n_input; i++) {
+        if (!strcmp(g->input[i]->name, t->name)) return at;
+        at += !has_default(g, g->input[i]->name);
+    }
     return -1;
 }
 
@@ -206,6 +220,7 @@ static int run_model(const char *dir) {
     char *path = arena_printf(ctx->perm, "%s/model.onnx", dir);
     ctx->file = path;
     Model *m = model_open(ctx, path);
+    n_defaults = m ? m->proto->graph->n_initializer : 0;
     if (m && bake) bake_inputs(ctx, m, dir);
     Graph *g = m ? model_import(m, NULL) : NULL;
     if (!g) return REFUSED;
