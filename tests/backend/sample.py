@@ -1,4 +1,4 @@
-"""A sample of ONNX's official runner with onnxcc as its backend, and run_node; usage: sample.py ONNXCC
+"""A sample of ONNX's official runner with onnxcc as its backend; usage: sample.py ONNXCC
 
 The whole suite is tests/conformance; what is tested here is the way through the backend interface.
 """
@@ -16,7 +16,8 @@ from onnxcc_backend import OnnxccBackend, OnnxccError
 SAMPLE = ("test_add", "test_argmax_default_axis_example", "test_averagepool_2d_pads",
           "test_basic_conv_with_padding", "test_cast_FLOAT_to_BFLOAT16", "test_gather_0",
           "test_gelu_default_1_expanded", "test_lstm_defaults",
-          "test_reduce_sum_do_not_keepdims_example", "test_scan9_sum", "test_softmax_large_number", "test_top_k", "test_single_relu_model",
+          "test_reduce_sum_do_not_keepdims_example", "test_scan9_sum", "test_softmax_large_number",
+          "test_top_k", "test_single_relu_model",
           "test_Conv2d_groups", "test_operator_view")
 
 

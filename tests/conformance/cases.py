@@ -75,7 +75,8 @@ def load(work):
 
 
 def is_list_of_integers(tensor):
-    return len(tensor.shape.dim) == 1 and tensor.elem_type in (TensorProto.INT64, TensorProto.INT32)
+    integers = (TensorProto.INT64, TensorProto.INT32)
+    return len(tensor.shape.dim) == 1 and tensor.elem_type in integers
 
 
 def forget_sizes(tensor):

@@ -106,7 +106,8 @@ class Level:
         """Programs to make: cases that are known to be refused would spoil their neighbours."""
         if self.name == "interp":
             return [todo[i:i + PER_PROGRAM] for i in range(0, len(todo), PER_PROGRAM)]
-        alone = [c for i, c in enumerate(todo) if i % ALONE == 0 or key(c) in apart or c.kind == "real"]
+        alone = [c for i, c in enumerate(todo)
+                 if i % ALONE == 0 or key(c) in apart or c.kind == "real"]
         keys = {key(c) for c in alone}
         rest = [c for c in todo if key(c) not in keys]
         many = [rest[i:i + PER_PROGRAM] for i in range(0, len(rest), PER_PROGRAM)]
@@ -197,7 +198,7 @@ def judge(level, results, known):
             continue
         bad += 1
         if listed:
-            print(f"{level}: {name} passes, but known.txt lists it: {known[name]}")
+            print(f"{level}: {name} passes, but known.txt lists it: {known[name]} (--update)")
         else:
             print(f"{level}: {name}: {what}: {why}")
     return bad
