@@ -29,7 +29,7 @@ class Case:
 
 
 def light(test, work):
-    """Folder with the light model's data: inputs as the runner makes them, outputs of the package."""
+    """Folder with the data of a light model: inputs as the runner makes them, given outputs."""
     root = os.path.dirname(onnx.__file__)
     model = os.path.join(os.path.dirname(root), test.url)
     folder = os.path.join(work, "light", test.name)
