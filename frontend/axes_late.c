@@ -1,5 +1,6 @@
-/* Axes whose numbers only the run knows (ops.h). How many they are is known, so all ranks are; sizes
- * become choices: `select(axes_0 == 1, 1, N)`. The program checks the numbers when it reads them. */
+/* Axes whose numbers only the run knows (ops.h). How many they are is known, so all ranks are;
+ * sizes become choices: `select(axes_0 == 1, 1, N)`. The program checks the numbers when it reads
+ * them. */
 #include "frontend/import.h"
 
 bool is_late(OnnxNode *n, int k) {

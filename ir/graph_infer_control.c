@@ -129,6 +129,12 @@ bool infer_if(Graph *g, Node *n) {
     return true;
 }
 
+static const char *dim_text(Graph *g, const Expr *e) {
+    Str s = str_new(g->ctx->perm);
+    expr_print(&s, e);
+    return str_c(&s);
+}
+
 /* A carried value: the region's argument must stand for the first value and for the result of each
  * round. */
 static bool carried(Graph *g, Node *n, int k, const Type *first, const Type *arg,
@@ -143,9 +149,10 @@ static bool carried(Graph *g, Node *n, int k, const Type *first, const Type *arg
                     expr_prove_eq(g->ctx, result->dims[i], arg->dims[i]);
         if (same) continue;
         if (arg->dims[i]->kind != E_SYM || arg->dims[i]->sym->kind != SYM_VALUE)
-            return infer_fail(
-                g, n, "axis %d of carried value %d changes, but the region takes it as fixed", i,
-                k);
+            return infer_fail(g, n,
+                              "axis %d of carried value %d changes from %s to %s, but the region "
+                              "takes it as fixed",
+                              i, k, dim_text(g, first->dims[i]), dim_text(g, result->dims[i]));
         out->dims[i] = infer_value_dim(g, &old, i, "carried");
     }
     return true;

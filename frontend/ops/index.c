@@ -195,11 +195,16 @@ ONNX_OP(ScatterElements, 11) {
 ONNX_OP(ScatterND, 11) {
     ATTRS("reduction:s(none|add|mul)@16<18 reduction:s(none|add|mul|max|min)@18");
     Value *x = need(n, 0, T_PLAIN), *indices = need_indices(n, 1);
+    Value *updates = need(n, 2, T_PLAIN);
+    if (!x || !indices || !updates) return false;
+    if (!want_rank(n, 0, 1, MAX_RANK) || !want_rank(n, 1, 1, MAX_RANK)) return false;
+    Expr *last = indices->type.dims[indices->type.rank - 1];
     int64_t depth;
-    if (!x || !indices || !want_rank(n, 0, 1, MAX_RANK) || !want_rank(n, 1, 1, MAX_RANK))
-        return false;
-    if (expr_is_int(indices->type.dims[indices->type.rank - 1], &depth) && depth > x->type.rank)
+    if (expr_is_int(last, &depth) && depth > x->type.rank)
         return bad(n, "indices have %lld coordinates for rank %d", (long long)depth, x->type.rank);
+    depth = indices->type.rank - 1 + x->type.rank - updates->type.rank;
+    if (depth < 0 || !demand_equal(n, last, depth))
+        return bad(n, "the ranks of indices and updates do not fit together");
     return scatter(n, true, 0);
 }
 

@@ -72,7 +72,7 @@ static bool late_sizes(Resize *r, Value *scales, const int64_t *axes, int count,
 static bool late_scales(Resize *r, int k, const int64_t *axes, int count) {
     Value *scales = need(r->n, k, T_FLOAT);
     if (!scales || !want_rank(r->n, k, 1, 1)) return false;
-    if (!expr_is(scales->type.dims[0], count))
+    if (!demand_equal(r->n, scales->type.dims[0], count))
         return bad(r->n, "input %d must have %d elements, one for each axis", k, count);
     for (int i = 0; i < count; i++) r->axis[axes[i]].by_scale = true;
     return late_sizes(r, scales, axes, count, 0);
@@ -136,7 +136,7 @@ static bool read_roi(Resize *r, const int64_t *axes, int count) {
     if (!r->crop) return true;
     if (has(r->n, 1) && !r->n->in[1]->data) {
         if (!(r->roi = need(r->n, 1, T_FLOAT)) || !want_rank(r->n, 1, 1, 1)) return false;
-        if (!expr_is(r->roi->type.dims[0], 2 * count))
+        if (!demand_equal(r->n, r->roi->type.dims[0], 2 * count))
             return bad(r->n, "roi must have %d elements", 2 * count);
         for (int i = 0; i < count; i++) {
             r->axis[axes[i]].from = i;
