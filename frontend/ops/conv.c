@@ -1,5 +1,14 @@
 /* Convolutions. */
-#include "frontend/ops/window.h"
+#include "frontend/ops/conv.h"
+
+/* The weights alone say how large the kernel is, and not before the run. */
+static bool kernel_late(OnnxNode *n, Window *w) {
+    for (int i = 0; i < w->rank; i++) {
+        w->late[i] = n->in[1]->type.dims[2 + i];
+        w->kernel[i] = 1;
+    }
+    return true;
+}
 
 /* Checks input and weights, and takes the kernel's size from the weights. */
 static bool conv_kernel(OnnxNode *n, Window *w) {
@@ -14,7 +23,7 @@ static bool conv_kernel(OnnxNode *n, Window *w) {
     for (int i = 0; i < w->rank; i++) {
         Expr *size = n->in[1]->type.dims[2 + i];
         if (count >= 0) w->kernel[i] = given[i];
-        else if (!expr_is_int(size, &w->kernel[i])) return bad(n, "kernel size must be known");
+        else if (!expr_is_int(size, &w->kernel[i])) return kernel_late(n, w);
         if (w->kernel[i] < 1 || w->kernel[i] > INT32_MAX)
             return bad(n, "kernel size is %lld", (long long)w->kernel[i]);
         if (!demand_equal(n, size, w->kernel[i])) {
@@ -41,6 +50,7 @@ Value *conv(OnnxNode *n, Value *x, Value *weights, Value *bias) {
     Window w = {0};
     int64_t pads[2 * MAX_RANK], group;
     if (!conv_kernel(n, &w) || !group_of(n, &group) || !window_read(n, &w)) return NULL;
+    if (w.late[0]) return conv_late(n, &w, x, weights, bias, group);
     x = window_pads(n, &w, x, 0, pads);
     if (!x) return NULL;
     Value *in[] = {x, weights, bias};
@@ -78,9 +88,9 @@ static bool transposed_shape(OnnxNode *n, Window *w, Expr **out) {
          same = upper || attr_is(n, "auto_pad", "SAME_LOWER");
     for (int i = 0; i < w->rank; i++) {
         Expr *size = n->in[0]->type.dims[2 + i];
-        int64_t extra = window_reach(w, i) + (n_more >= 0 ? more[i] : 0);
-        Expr *full =
-            expr_addi(n->ctx, expr_muli(n->ctx, expr_addi(n->ctx, size, -1), w->strides[i]), extra);
+        Expr *extra = expr_addi(n->ctx, window_reach(n, w, i), n_more >= 0 ? more[i] : 0);
+        Expr *steps = expr_muli(n->ctx, expr_addi(n->ctx, size, -1), w->strides[i]),
+             *full = expr_add(n->ctx, steps, extra);
         if (n_shape < 0 && !same) {
             out[i] = expr_sub(n->ctx, expr_sub(n->ctx, full, w->lo[i]), w->hi[i]);
             continue;
@@ -104,9 +114,10 @@ ONNX_OP(ConvTranspose, 1) {
     if (!x || !weights || (!bias && has(n, 2)) || !conv_kernel(n, &w) || !group_of(n, &group))
         return false;
     if (!window_read(n, &w) || !transposed_shape(n, &w, out)) return false;
+    bool late = w.late[0] != NULL;
     for (int i = 0; i < w.rank; i++)
-        if (!expr_is_int(w.lo[i], &pads[i]) || !expr_is_int(w.hi[i], &pads[w.rank + i]))
-            return bad(n, "padding that depends on a symbolic size is not supported");
+        late |= !expr_is_int(w.lo[i], &pads[i]) || !expr_is_int(w.hi[i], &pads[w.rank + i]);
+    if (late) return give(n, 0, conv_transpose_late(n, &w, x, weights, bias, group, out));
     Value *in[] = {x, weights, bias};
     Node *c = node_draft(n->g, OP_conv_transpose, in, bias ? 3 : 2, 1);
     window_attrs(n, c, &w, pads);
@@ -117,27 +128,11 @@ ONNX_OP(ConvTranspose, 1) {
 
 /* ---- causal, with the last positions of the run before in front ---- */
 
-/* Each channel of `all` with its own weights, where their shape is not known. */
-static Value *causal_sum(OnnxNode *n, Value *all, Value *weights, Value *bias, Expr *length) {
-    Expr *dims[] = {all->type.dims[0], all->type.dims[1], length, weights->type.dims[2]};
-    Value *in[] = {all, weights};
-    Ctx *ctx = n->ctx;
-    Node *c = build_compute_begin(n->g, in, 2, DT_F32, dims, LEN(dims));
-    Expr *b = c->vars[0]->self, *ch = c->vars[1]->self, *at = c->vars[2]->self,
-         *k = c->vars[3]->self, *from[] = {b, ch, expr_add(ctx, at, k)}, *by[] = {ch, ix(n, 0), k};
-    Expr *x = expr_cast(ctx, DT_F32, expr_load(ctx, c->params[0], from, 3)),
-         *w = expr_cast(ctx, DT_F32, expr_load(ctx, c->params[1], by, 3));
-    Value *y = build_compute_end(n->g, c, expr_op2(ctx, SOP_mul, x, w));
-    y = y ? build_reduce(n->g, y, "sum", (int64_t[]){3}, 1, false) : NULL;
-    if (y && bias) y = bin(n, SOP_add, y, unsqueeze(n, cast_to(n, bias, DT_F32), 1));
-    return cast_to(n, y, all->type.dtype);
-}
-
 static Value *causal_conv(OnnxNode *n, Value *all, Value *weights, Value *bias, Expr *length) {
     Value *in[] = {all, weights, bias};
     int64_t channels;
     if (!expr_is_int(weights->type.dims[2], NULL) || !expr_is_int(weights->type.dims[0], &channels))
-        return causal_sum(n, all, weights, bias, length);
+        return conv_causal_late(n, all, weights, bias, length);
     Node *c = node_draft(n->g, OP_conv, in, bias ? 3 : 2, 1);
     node_set_int(n->g, c, "group", channels);
     return node_finish(n->g, c) ? c->out[0] : NULL;

@@ -23,7 +23,7 @@ static Expr *windows(OnnxNode *n, const Window *w, int i) {
     Ctx *ctx = n->ctx;
     Expr *size = expr_add(ctx, n->in[0]->type.dims[2 + i], w->lo[i]),
          *stride = ix(n, w->strides[i]);
-    Expr *room = expr_addi(ctx, expr_add(ctx, size, w->hi[i]), -window_reach(w, i));
+    Expr *room = expr_sub(ctx, expr_add(ctx, size, w->hi[i]), window_reach(n, w, i));
     if (!attr_int(n, "ceil_mode", 0)) return expr_addi(ctx, expr_floordiv(ctx, room, stride), 1);
     Expr *up = expr_addi(ctx, expr_ceildiv(ctx, room, stride), 1);
     Expr *starts = expr_addi(ctx, expr_floordiv(ctx, expr_addi(ctx, size, -1), stride), 1);

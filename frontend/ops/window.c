@@ -1,8 +1,9 @@
 /* Windows over spatial axes (window.h). */
 #include "frontend/ops/window.h"
 
-int64_t window_reach(const Window *w, int i) {
-    return (w->kernel[i] - 1) * w->dilations[i] + 1;
+Expr *window_reach(OnnxNode *n, const Window *w, int i) {
+    Expr *size = w->late[i] ? w->late[i] : ix(n, w->kernel[i]);
+    return expr_addi(n->ctx, expr_muli(n->ctx, expr_addi(n->ctx, size, -1), w->dilations[i]), 1);
 }
 
 static bool window_list(OnnxNode *n, const char *name, int rank, int64_t *out) {
@@ -24,7 +25,7 @@ static void same_pads(OnnxNode *n, Window *w, bool upper) {
     for (int i = 0; i < w->rank; i++) {
         Expr *size = n->in[0]->type.dims[2 + i], *stride = ix(n, w->strides[i]);
         Expr *steps = expr_addi(ctx, expr_ceildiv(ctx, size, stride), -1);
-        Expr *covered = expr_addi(ctx, expr_mul(ctx, steps, stride), window_reach(w, i));
+        Expr *covered = expr_add(ctx, expr_mul(ctx, steps, stride), window_reach(n, w, i));
         Expr *total = at_least(n, expr_sub(ctx, covered, size), 0),
              *less = expr_floordiv(ctx, total, ix(n, 2));
         Expr *more = expr_sub(ctx, total, less);
