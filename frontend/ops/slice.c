@@ -64,8 +64,9 @@ static bool slice_args(OnnxNode *n, int rank, SliceArgs *a) {
 /* A step that only the run knows; the program checks that it is not 0. */
 static Expr *late_step(OnnxNode *n, Value *steps, int i) {
     Ctx *c = n->ctx;
-    Expr *step = value_cell(n->g, steps, i, -INT32_MAX, INT32_MAX),
-         *size = value_cell(n->g, un(n, SOP_abs, steps), i, 1, INT32_MAX);
+    /* the size first: once the step has a symbol, its size would need none, and nothing to check */
+    Expr *size = value_cell(n->g, un(n, SOP_abs, steps), i, 1, INT32_MAX),
+         *step = value_cell(n->g, steps, i, -INT32_MAX, INT32_MAX);
     if (!step || !size) return NULL;
     Expr *negative = expr_op2(c, SOP_lt, step, ix(n, 0));
     return expr_op3(c, SOP_select, negative, expr_muli(c, size, -1), size);
@@ -94,22 +95,26 @@ typedef struct LateSlice {
 } LateSlice;
 
 static bool late_slice_args(OnnxNode *n, int rank, LateSlice *s) {
-    int n_starts, n_ends, n_steps = 0;
+    int n_starts, n_ends;
     if (!input_cells(n, 1, s->start, MAX_RANK, &n_starts, INT64_MIN) ||
         !input_cells(n, 2, s->end, MAX_RANK, &n_ends, INT64_MIN))
         return false;
     s->axes.n = n_starts;
     for (int i = 0; i < n_starts; i++) s->axes.at[i] = ix(n, i);
     if (has(n, 3) && !late_axes(n, 3, rank, &s->axes)) return false;
-    if (has(n, 4) && !input_cells(n, 4, s->step, MAX_RANK, &n_steps, INT64_MIN)) return false;
-    if (n_ends != n_starts || s->axes.n != n_starts || (has(n, 4) && n_steps != n_starts))
+    Value *steps = maybe(n, 4, T_S);
+    if (has(n, 4) && (!steps || !want_rank(n, 4, 1, 1))) return false;
+    if (n_ends != n_starts || s->axes.n != n_starts ||
+        (steps && !demand_equal(n, steps->type.dims[0], n_starts)))
         return bad(n, "starts, ends, axes and steps differ in length");
     if (n_starts > rank) return bad(n, "%d starts are given for rank %d", n_starts, rank);
     for (int i = 0; i < n_starts; i++) {
         int64_t known;
-        if (!has(n, 4)) s->step[i] = ix(n, 1);
-        else if (!expr_is_int(s->step[i], &known)) s->step[i] = late_step(n, n->in[4], i);
-        else if (known == 0) return bad(n, "a step is 0");
+        bool is_known = steps && value_known(steps, i, &s->step[i]) &&
+                        expr_is_int(s->step[i], &known);
+        if (is_known && known == 0) return bad(n, "a step is 0");
+        if (!steps) s->step[i] = ix(n, 1);
+        else if (!is_known) s->step[i] = late_step(n, steps, i);
         if (!s->step[i]) return false;
     }
     return true;

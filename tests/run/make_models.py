@@ -212,6 +212,23 @@ def main():
           {"n": np.array(3), "yes": np.array(True), "long": np.array([3, 3]), "flat": np.array([9]), "k": nine[::-1].copy()},
           {"v0": nine, "flag": np.array(True)}, {"v0": nine, "flag": np.array(False)}, opset=25, reference=True)
 
+    # Axes, steps, fill values and scales that only the run knows.
+    some = [{"x": floats(n, m, 3), "axes": np.array(axes), "from": np.array(a), "to": np.array(b), "step": np.array(step),
+             "fill": np.array(n, np.float32), "scales": np.array(scales, np.float32)}
+            for n, m, axes, a, b, step, scales in
+            ((4, 5, [0, -1], [1, -1], [100, -100], [2, -1], [1, 2, 0.5]), (3, 1, [2, 1], [-1, 0], [0, 9], [-2, 1], [2, 1, 1.4]),
+             (2, 7, [1, 0], [6, 0], [-9, 0], [-3, 5], [0.5, 0.3, 3]))]
+    model("late", [("x", F32, ["N", "M", 3]), ("axes", I64, [2]), ("from", I64, [2]), ("to", I64, [2]), ("step", I64, [2]),
+                   ("fill", F32, []), ("scales", F32, [3])],
+          [("sum", F32, ["A"]), ("soft", F32, ["B", "C", "D"]), ("running", F32, ["N", "M", 3]), ("cut", F32, ["E", "F", "G"]),
+           ("wide", F32, ["H", "I", "J", "K", "L"]), ("same", F32, ["N", "M", 3]), ("padded", F32, ["O", "P", "Q"]),
+           ("resized", F32, ["R", "S", "T"])],
+          [node("ReduceSum", "x axes", "sum", keepdims=0), node("ReduceLogSumExp", "x axes", "soft"),
+           node("Gather", "axes zero", "axis"), node("CumSum", "x axis", "running", reverse=1),
+           node("Slice", "x from to axes step", "cut"), node("Unsqueeze", "x axes", "wide"),
+           node("Squeeze", "wide axes", "same"), node("Pad", "x pads fill axes", "padded"),
+           helper.make_node("Resize", ["x", "", "scales"], ["resized"], name="Resize_of_resized", mode="linear", coordinate_transformation_mode="asymmetric")],
+          {"pads": np.array([1, 0, 2, 3]), "zero": np.array(0)}, *some, opset=18)
 
 
 main()
