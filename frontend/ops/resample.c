@@ -231,3 +231,93 @@ Value *resample(Resize *r, Value *x) {
     }
     return build_compute_end(n->g, c, y);
 }
+
+/* ---- antialiasing ---- */
+
+/* How many elements on each side a filter reaches that shrinking stretches. */
+static Expr *filter_reach(Resize *r, const Axis *a) {
+    OnnxNode *n = r->n;
+    Ctx *ctx = n->ctx;
+    int64_t q = is(r->mode, "cubic") ? 2 : 1;
+    if (a->scale != 0) return ix(n, (int64_t)ceil((double)q / fmin(a->scale, 1)));
+    if (!a->late)
+        return at_least(n, expr_ceildiv(ctx, expr_muli(ctx, a->in, q), at_least(n, a->out, 1)), q);
+    Value *least = bin(n, SOP_min, r->scales, flt(n, r->scales, 1));
+    Value *many = bin(n, SOP_div, flt(n, r->scales, (double)q), least);
+    many = cast_to(n, un(n, SOP_ceil, many), DT_I64);
+    return many ? value_cell(n->g, many, a->late - 1, q, INT32_MAX) : NULL;
+}
+
+/* Opens a comprehension over x, y (or NULL) and the scales that only the run knows. */
+static void open_lists(Resize *r, Value *x, Value *y, Expr *const *dims, int rank) {
+    Value *in[3];
+    int n_in = 0;
+    if (x) in[n_in++] = x;
+    if (y) in[n_in++] = y;
+    if (r->scales) in[n_in++] = r->scales;
+    r->body = build_compute_begin(r->n->g, in, n_in, DT_F32, dims, rank);
+}
+
+/* The input element of tap k at output position o. */
+static Expr *tap_index(Resize *r, const Axis *a, Expr *o, Expr *k, Expr *reach) {
+    Ctx *ctx = r->n->ctx;
+    Expr *low = whole(r, expr_op1(ctx, SOP_floor, coordinate(r, a, o)));
+    return expr_sub(ctx, expr_add(ctx, low, expr_addi(ctx, k, 1)), reach);
+}
+
+/* The filter's weights: [output, taps], which do not add up to 1. */
+static Value *filter_weights(Resize *r, const Axis *a, Expr *reach, Expr *taps) {
+    Ctx *ctx = r->n->ctx;
+    Expr *dims[] = {a->out, taps}, *one = f32(r, 1), *zero = f32(r, 0);
+    open_lists(r, NULL, NULL, dims, 2);
+    Expr *o = r->body->vars[0]->self, *at = tap_index(r, a, o, r->body->vars[1]->self, reach);
+    Expr *far = expr_op1(ctx, SOP_abs, op(r, SOP_sub, to_f32(r, at), coordinate(r, a, o)));
+    Expr *scale = scale_of(r, a),
+         *s = op(r, SOP_mul, far, expr_op3(ctx, SOP_select, op(r, SOP_lt, scale, one), scale, one)),
+         *w = op(r, SOP_sub, one, s);
+    if (is(r->mode, "cubic")) {
+        Expr *outer = expr_op3(ctx, SOP_select, op(r, SOP_lt, s, f32(r, 2)),
+                               cubic_weight(r, s, false), zero);
+        w = expr_op3(ctx, SOP_select, op(r, SOP_le, s, one), cubic_weight(r, s, true), outer);
+    } else {
+        w = expr_op3(ctx, SOP_select, op(r, SOP_gt, w, zero), w, zero);
+    }
+    if (r->exclude_outside)
+        w = expr_op3(ctx, SOP_select, expr_in_range(ctx, at, a->in), w, zero);
+    return build_compute_end(r->n->g, r->body, w);
+}
+
+/* One axis: the weighted mean of the taps, which are an axis of their own at the end. */
+static Value *smooth_axis(Resize *r, Value *x, int i) {
+    OnnxNode *n = r->n;
+    const Axis *a = &r->axis[i];
+    Ctx *ctx = n->ctx;
+    Expr *reach = filter_reach(r, a), *dims[MAX_RANK + 1], *at[MAX_RANK], *flat[MAX_RANK];
+    if (!reach) return NULL;
+    Expr *taps = expr_muli(ctx, reach, 2);
+    Value *w = filter_weights(r, a, reach, taps);
+    if (!w) return NULL;
+    for (int d = 0; d < r->rank; d++) {
+        dims[d] = d == i ? a->out : x->type.dims[d];
+        flat[d] = d == i ? a->out : ix(n, 1);
+    }
+    dims[r->rank] = taps;
+    open_lists(r, x, w, dims, r->rank + 1);
+    Expr *k = r->body->vars[r->rank]->self, *o = r->body->vars[i]->self, *of[] = {o, k};
+    for (int d = 0; d < r->rank; d++) at[d] = r->body->vars[d]->self;
+    at[i] = clamped(r, a, tap_index(r, a, o, k, reach));
+    Expr *value = to_f32(r, expr_load(ctx, r->body->params[0], at, r->rank));
+    Expr *weight = expr_load(ctx, r->body->params[1], of, 2);
+    Value *y = build_compute_end(n->g, r->body, op(r, SOP_mul, value, weight));
+    y = y ? build_reduce(n->g, y, "sum", (int64_t[]){r->rank}, 1, false) : NULL;
+    w = build_reduce(n->g, w, "sum", (int64_t[]){1}, 1, false);
+    return w ? bin(n, SOP_div, y, reshape_to(n, w, flat, r->rank)) : NULL;
+}
+
+Value *resample_smooth(Resize *r, Value *x) {
+    DType t = x->type.dtype;
+    if (r->rank == MAX_RANK) return bad(r->n, "antialiasing at rank %d", r->rank), NULL;
+    for (int i = 0; i < r->rank && x; i++)
+        if (r->axis[i].resized) x = smooth_axis(r, x, i);
+    return cast_to(r->n, x, t);
+}

@@ -213,8 +213,11 @@ ONNX_OP(Resize, 11) {
     r.outside = attr_float(n, "extrapolation_value", 0);
     r.exclude_outside = attr_int(n, "exclude_outside", 0) != 0;
     r.crop = is(r.coordinates, "tf_crop_and_resize");
-    if (attr_int(n, "antialias", 0)) return bad(n, "antialiasing is not supported yet");
-    return x && read_target(&r, 2, 3) && give(n, 0, resample(&r, x));
+    bool smooth = attr_int(n, "antialias", 0) != 0;
+    if (smooth && (r.crop || is(r.mode, "nearest")))
+        return bad(n, "antialiasing needs mode linear or cubic, and no region");
+    if (!x || !read_target(&r, 2, 3)) return false;
+    return give(n, 0, smooth ? resample_smooth(&r, x) : resample(&r, x));
 }
 
 ONNX_OP(Resize, 10) {

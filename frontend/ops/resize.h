@@ -26,5 +26,7 @@ typedef struct Resize {
 
 /* x as the axes say; x itself where none of them changes. */
 Value *resample(Resize *, Value *x);
+/* The same with a filter as wide as an output element (antialias), axis by axis. */
+Value *resample_smooth(Resize *, Value *x);
 
 #endif
