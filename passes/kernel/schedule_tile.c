@@ -52,6 +52,16 @@ bool tile_packable(Ctx *c, const Expr *load, Var *v) {
     return found == 1;
 }
 
+static void find_guard(void *user, const Expr *e) {
+    *(bool *)user |= e->kind == E_GUARD;
+}
+
+bool tile_has_guard(const Tile *t) {
+    bool found = false;
+    expr_visit(t->sum->value, find_guard, &found);
+    return found;
+}
+
 static int lane_score(Tile *t, Var *v) {
     Kernel *k = t->s->kernel;
     Ctx *c = t->s->ctx;
@@ -145,9 +155,12 @@ static void choose_tile(Tile *t) {
                MAX(1, m->vector_bytes / (int)dtype_bytes(t->sum->out->dtype)), m->vector_regs, known};
     double best = 0;
     int64_t fixed = tile_fixed_block(t);
+    /* guards over rows that only the run knows: the address of each row is chosen anew every time,
+     * and accumulators must not be spilled for it */
+    int spare = (m->masks ? 1 : 2) + (tile_has_guard(t) && !known ? m->vector_regs / 4 : 0);
     for (int nv = 1; nv <= 8; nv++)
         for (int mr = 1; mr <= MIN(14, rows); mr++) {
-            if (mr * nv + nv + (m->masks ? 1 : 2) > s.regs || (nv > 4 && mr > 1)) continue;
+            if (mr * nv + nv + spare > s.regs || (nv > 4 && mr > 1)) continue;
             if (fixed && fixed % ((int64_t)nv * s.vec)) continue;
             double cost = cover_cycles(&s, mr, nv);
             if (clear || cost < best * 0.999) best = cost, t->mr = mr, t->nr = (int64_t)nv * s.vec, clear = false;

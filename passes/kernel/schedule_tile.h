@@ -21,6 +21,7 @@ typedef struct Tile {
 bool tile_load_uses(const Expr *load, const Var *);
 /* A constant that may be stored so that v's elements are neighbours: v goes up by one in one subscript alone. */
 bool tile_packable(Ctx *, const Expr *load, Var *v);
+bool tile_has_guard(const Tile *); /* the reduction loads under a condition: a window's border */
 
 /* ---- schedule_panels.c ---- */
 void tile_pack_panels(Tile *);

@@ -25,7 +25,7 @@ static bool panels_outside(const Tile *t) {
 }
 
 static Nest *reduction_loops(Tile *t, Nest *parent) {
-    int budget = 8; /* copies of the tile's body */
+    int budget = tile_has_guard(t) ? 1 : 8; /* copies of the tile's body */
     int n = t->sum->n_red;
     Bind bind[MAX_RANK];
     for (int i = n - 1; i >= 0; i--) {

@@ -36,7 +36,7 @@ hash=$(grep -o '^kernel [0-9a-f]*' five | tail -n 1)
 sed -n "/^$hash/,/^}/p" five >part
 expect 0 make --decisions=part --emit=kernels
 silent
-says "split m by 5 -> m.0 m.1 mask" "split n_h_w by 13"
+says "split m by 5 -> m.0 m.1 mask" "split n_h_w by 9"
 
 # ---- what does not compute the kernel ----
 # wrong TEXT SED: the last entry, changed.
