@@ -3,6 +3,7 @@
 #include "frontend/cli.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char *read_all(Ctx *ctx, FILE *f, size_t *n) {
@@ -31,12 +32,26 @@ static int cannot_write(Ctx *ctx, const char *path) {
     return 1;
 }
 
+/* A device or a pipe is written to; replacing it by a file would take it from everyone. */
+static bool is_special(const char *path) {
+    struct stat st;
+    return !stat(path, &st) && !S_ISREG(st.st_mode);
+}
+
+static int write_into(Ctx *ctx, const char *path, const char *text, size_t n) {
+    FILE *f = fopen(path, "w");
+    bool ok = f && fwrite(text, 1, n, f) == n;
+    if (f) ok = !fclose(f) && ok;
+    return ok ? 0 : cannot_write(ctx, path);
+}
+
 /* The whole text at once: to stdout, or to a file that is only there when complete. */
 int write_text(Ctx *ctx, const char *path, const char *text, size_t n) {
     if (!path || !strcmp(path, "-")) {
         bool ok = fwrite(text, 1, n, stdout) == n && !fflush(stdout);
         return ok ? 0 : cannot_write(ctx, "stdout");
     }
+    if (is_special(path)) return write_into(ctx, path, text, n);
     char *temporary = arena_printf(ctx->perm, "%s.%ld.tmp", path, (long)getpid());
     FILE *f = fopen(temporary, "w");
     if (!f) return cannot_write(ctx, path);

@@ -112,6 +112,13 @@ same plain dumped
 expect 0 "$onnxcc" "$digits" --entry=d --dump-after=all --emit=graph -o dumped
 refuses nopass -- "$onnxcc" "$digits" --dump-after=nopass -o x
 absent x
+# a pipe is written to, not replaced
+mkfifo pipe
+cat pipe >piped &
+expect 0 "$onnxcc" -q "$digits" --entry=d --emit=graph -o pipe
+wait
+[ -p pipe ] || fail "the pipe has become a file"
+[ -s piped ] || fail "nothing came through the pipe"
 for kind in asm llvm c; do
     expect 0 "$onnxcc" -q "$digits" --entry=d --emit=$kind -o one
     expect 0 "$onnxcc" -q "$digits" --entry=d --emit=$kind -o two
