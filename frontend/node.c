@@ -33,13 +33,14 @@ static int class_of(DType t) {
     case DC_S: return T_S;
     case DC_U: return T_U;
     case DC_B: return T_B;
-    default: return t == DT_SEQ ? T_SEQ : T_STR;
+    default: return t == DT_SEQ ? T_SEQ : t == DT_STR ? T_STR : T_C;
     }
 }
 
 static const char *classes_shown(OnnxNode *n, int types) {
     static const char *const names[] = {"float", "signed integer", "unsigned integer", "bool",
-                                        "string", "float8, float4 or integers below 8 bits"};
+                                        "string", "float8, float4 or integers below 8 bits",
+                                        "sequence or optional", "complex"};
     Str s = str_new(n->ctx->perm);
     for (int i = 0; i < LEN(names); i++)
         if (types & 1 << i) str_fmt(&s, "%s%s", s.n ? " or " : "", names[i]);

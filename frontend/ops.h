@@ -70,13 +70,14 @@ enum {
     T_STR = 16,
     T_N = 32, /* floats, signed, unsigned, bool, string; narrow: float8, float4, 4 and 2 bits */
     T_SEQ = 64, /* sequences and optionals (frontend/sequence.h); no tensor */
+    T_C = 128,  /* complex */
     T_FLOAT = T_F,
     T_INT = T_S | T_U,
     T_SIGNED = T_F | T_S,
     T_NUM = T_F | T_S | T_U,
     T_PLAIN = T_NUM | T_B,
     T_MOVED = T_PLAIN | T_N, /* whatever is no more than copied */
-    T_ANY = T_MOVED | T_STR
+    T_ANY = T_MOVED | T_STR | T_C
 };
 /* Input k. need: reports where it is absent; both: where its type is not among `types`. */
 Value *need(OnnxNode *, int k, int types);

@@ -79,7 +79,7 @@ bool is_sequence_type(const Onnx__TypeProto *t) {
 static bool item_type(Import *im, const char *what, const Onnx__TypeProto__Tensor *t, Type *item) {
     *item = (Type){.rank = RANK_UNKNOWN};
     if (!tensor_dtype_of(im->ctx, NULL, t->elem_type, what, &item->dtype)) return false;
-    if (dtype_is_narrow(item->dtype))
+    if (dtype_is_narrow(item->dtype) || dtype_part(item->dtype))
         return diag_error(im->ctx, NULL, "%s has items of %s, which are not supported", what,
                           dtype_name(item->dtype));
     if (!t->shape) return true;

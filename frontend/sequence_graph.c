@@ -26,7 +26,7 @@ Value *call_result(RunCall *c, const Type *t) {
     for (int i = 0; i < c->in.n; i++) {
         if (!c->in.at[i]) return NULL;
         DType narrow = c->in.at[i]->type.dtype;
-        if (dtype_is_narrow(narrow))
+        if (dtype_is_narrow(narrow) || dtype_part(narrow))
             return bad(c->n, "sequences of %s are not supported", dtype_name(narrow)), NULL;
     }
     Node *node = node_draft(c->n->g, OP_call, c->in.at, c->in.n, 1);

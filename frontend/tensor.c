@@ -80,6 +80,11 @@ static void *strings(Model *m, const ProtobufCBinaryData *from, size_t n) {
     return to;
 }
 
+/* Numbers that are the parts of complex ones; SIZE_MAX: one has no partner. */
+static size_t pairs(size_t parts) {
+    return parts % 2 ? SIZE_MAX : parts / 2;
+}
+
 /* The elements in the typed field that belongs to the type. */
 static const void *typed_data(Model *m, const Onnx__TensorProto *t, DType dtype, size_t *n) {
     switch (dtype) {
@@ -89,6 +94,8 @@ static const void *typed_data(Model *m, const Onnx__TensorProto *t, DType dtype,
     case DT_U64: return *n = t->n_uint64_data, t->uint64_data;
     case DT_I32: return *n = t->n_int32_data, t->int32_data;
     case DT_U32: return *n = t->n_uint64_data, narrow_u32(m, t->uint64_data, *n);
+    case DT_C64: return *n = pairs(t->n_float_data), t->float_data;
+    case DT_C128: return *n = pairs(t->n_double_data), t->double_data;
     case DT_STR: return *n = t->n_string_data, strings(m, t->string_data, *n);
     default: return *n = t->n_int32_data, narrow(m, t->int32_data, *n, dtype);
     }

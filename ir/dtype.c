@@ -60,6 +60,10 @@ DType dtype_from_onnx(int64_t code) {
     return DT_NONE;
 }
 
+DType dtype_part(DType t) {
+    return t == DT_C64 ? DT_F32 : t == DT_C128 ? DT_F64 : DT_NONE;
+}
+
 bool dtype_is_float(DType t) {
     return row(t)->class == DC_F;
 }

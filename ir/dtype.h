@@ -25,6 +25,8 @@
 #define DT_OF_f64 DT_F64
 #define DT_OF_u32 DT_U32
 #define DT_OF_u64 DT_U64
+#define DT_OF_c64 DT_C64
+#define DT_OF_c128 DT_C128
 #define DT_OF_bf16 DT_BF16
 #define DT_OF_f8e4m3fn DT_F8E4M3FN
 #define DT_OF_f8e4m3fnuz DT_F8E4M3FNUZ
@@ -69,6 +71,9 @@ float f16_to_f32(uint16_t);
 uint16_t bf16_from_f32(float);
 uint16_t bf16_from_f64(double);
 float bf16_to_f32(uint16_t);
+
+/* Of a complex type: the type of its two parts, which lie next to each other; else DT_NONE. */
+DType dtype_part(DType);
 
 /* ---- narrow types (dtype_narrow.c): float8, float4, integers of 4 and 2 bits ----
  * In the compiler's memory an element takes a byte: the code of a float in the low bits, an integer

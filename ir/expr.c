@@ -168,7 +168,7 @@ Expr *expr_int(Ctx *ctx, int64_t v) {
 }
 
 Expr *expr_const_int(Ctx *ctx, DType t, int64_t v) {
-    CHECK(!dtype_is_float(t) && t != DT_NONE && t != DT_STR);
+    CHECK(!dtype_is_float(t) && t != DT_NONE && dtype_class(t) != DC_X);
     Expr draft = {.kind = E_INT, .type = t, .i = scalar_wrap(t, v)};
     return expr_intern(ctx, &draft);
 }

@@ -35,7 +35,7 @@ static Operand plain(Expr *e) {
 
 static Expr *typed(Parser *p, const Num *n, DType t, const Tok *at) {
     if (dtype_is_float(t)) return expr_const_flt(p->ctx, t, n->f);
-    if (n->is_float || t == DT_BOOL || t == DT_STR) {
+    if (n->is_float || t == DT_BOOL || dtype_class(t) == DC_X) {
         lex_error_at(p->lex, at, "this number cannot be of type %s", dtype_name(t));
         return NULL;
     }
@@ -75,7 +75,7 @@ static Operand apply(Parser *p, ScalarOp op, Operand *v, const Tok *at) {
     DType t = v[from].e->type;
     bool wrong = (info->flags & SF_FLT && !dtype_is_float(t)) ||
                  (info->flags & SF_INT && dtype_is_float(t)) ||
-                 (from && v[0].e->type != DT_BOOL) || t == DT_STR;
+                 (from && v[0].e->type != DT_BOOL) || dtype_class(t) == DC_X;
     if (wrong) {
         lex_error_at(p->lex, at, "%s is not defined on %s", info->name, dtype_name(v[0].e->type));
         return none;
@@ -152,7 +152,7 @@ static Operand parse_cast(Parser *p, bool bits, const Tok *at) {
     if (!take_type(p, &t) || !lex_expect(p->lex, ',')) return none;
     Operand v = parse_level(p, 0);
     if (!v.e || !lex_expect(p->lex, ')')) return none;
-    bool fits = t != DT_STR && v.e->type != DT_STR;
+    bool fits = dtype_class(t) != DC_X && dtype_class(v.e->type) != DC_X;
     if (!fits || (bits && dtype_bytes(t) != dtype_bytes(v.e->type))) {
         lex_error_at(p->lex, at, "no cast from %s to %s", dtype_name(v.e->type), dtype_name(t));
         return none;

@@ -149,7 +149,7 @@ static bool broadcast_shapes(Graph *g, Node *n, Type *out) {
 }
 
 static bool fits_flags(int flags, DType t) {
-    if (t == DT_STR || t == DT_INDEX || t == DT_NONE) return false;
+    if (dtype_class(t) == DC_X || t == DT_INDEX || t == DT_NONE) return false;
     if (flags & SF_FLT) return dtype_is_float(t);
     return !(flags & SF_INT) || dtype_is_int(t) || t == DT_BOOL;
 }

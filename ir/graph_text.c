@@ -16,7 +16,7 @@ static void print_element(Str *s, const Const *c, int64_t i) {
 void const_print(Str *s, Const *c) {
     if (c->random) {
         str_fmt(s, "rand(%llu)", (unsigned long long)c->seed);
-    } else if (c->missing || c->dtype == DT_STR || (c->data && c->elements > CONST_INLINE)) {
+    } else if (c->missing || dtype_class(c->dtype) == DC_X || (c->data && c->elements > CONST_INLINE)) {
         uint64_t bytes = (uint64_t)c->elements * dtype_bytes(c->dtype);
         str_fmt(s, "blob %016llx %llu", (unsigned long long)const_hash(c),
                 (unsigned long long)bytes);

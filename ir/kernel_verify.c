@@ -147,6 +147,8 @@ static void check_types(Verify *v, const Stmt *s) {
     else if (value != out && !acc)
         verify_fail(v, s, "the value is %s, the target %s", dtype_name(value), dtype_name(out));
     if (s->out2 && s->out2->dtype != DT_I64) verify_fail(v, s, "positions are i64");
+    if (dtype_class(value) == DC_X && s->kind != ST_MAP && s->op != RED_SET)
+        verify_fail(v, s, "%s is not defined on %s", reduce_names[s->op], dtype_name(value));
     if (s->recipe.acc != DT_NONE && s->kind == ST_MAP)
         verify_fail(v, s, "a map accumulates nothing");
     if (s->recipe.lanes && s->kind != ST_REDUCE) verify_fail(v, s, "lanes are for reductions");

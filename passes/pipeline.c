@@ -86,6 +86,7 @@ static bool after_kernels(Run *r, Program *p, bool changed) {
 bool run_kernel_passes(Program *p, const Options *opt) {
     Run r = {.opt = opt, .ctx = p->ctx};
     KERNELS(carriers); /* first: no later pass and no generator knows the narrow types */
+    if (diag_errors(p->ctx)) return false;
     if (opt->level > 0) {
         KERNELS(concats); /* before fuse: producers then write their part themselves */
         KERNELS(fuse);

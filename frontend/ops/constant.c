@@ -65,7 +65,7 @@ static DType asked_type(OnnxNode *n, const char *name, DType otherwise) {
     if (!attr_has(n, name)) return otherwise;
     int64_t code = attr_int(n, name, 0);
     DType t = dtype_from_onnx(code);
-    if (t != DT_NONE && t != DT_STR && t != DT_INDEX) return t;
+    if (t != DT_NONE && dtype_class(t) != DC_X && t != DT_INDEX) return t;
     bad(n, "attribute \"%s\" asks for element type %lld, which is not supported", name,
         (long long)code);
     return DT_NONE;

@@ -94,7 +94,7 @@ ONNX_OP(Trilu, 14) {
 
 ONNX_OP(ReverseSequence, 10) {
     ATTRS("batch_axis:i time_axis:i");
-    Value *x = need(n, 0, T_PLAIN), *lens = need(n, 1, T_S);
+    Value *x = need(n, 0, T_PLAIN | T_C), *lens = need(n, 1, T_S);
     int batch, time;
     if (!x || !lens || !want_rank(n, 0, 2, MAX_RANK) || !want_rank(n, 1, 1, 1)) return false;
     int rank = x->type.rank;
@@ -120,7 +120,7 @@ ONNX_OP(ReverseSequence, 10) {
  */
 ONNX_OP(TensorScatter, 24) {
     ATTRS("axis:i mode:s(linear|circular)");
-    Value *past = need(n, 0, T_MOVED), *update = need(n, 1, T_MOVED), *start = maybe(n, 2, T_S);
+    Value *past = need(n, 0, T_MOVED | T_C), *update = need(n, 1, T_MOVED | T_C), *start = maybe(n, 2, T_S);
     int axis, rank;
     Ctx *ctx = n->ctx;
     if (!past || !update || (has(n, 2) && !start) || !same_dtype(n, 0, 1)) return false;

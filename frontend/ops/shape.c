@@ -278,7 +278,7 @@ static bool block_size(OnnxNode *n, int64_t *size) {
 
 ONNX_OP(DepthToSpace, 1) {
     ATTRS("blocksize:i! mode:s(DCR|CRD)@11");
-    Value *x = need(n, 0, T_PLAIN);
+    Value *x = need(n, 0, T_PLAIN | T_C);
     int64_t b, channels;
     if (!x || !want_rank(n, 0, 4, 4) || !block_size(n, &b)) return false;
     Expr *const *d = x->type.dims, *block = ix(n, b);
@@ -297,7 +297,7 @@ ONNX_OP(DepthToSpace, 1) {
 
 ONNX_OP(SpaceToDepth, 1) {
     ATTRS("blocksize:i! mode:s(DCR|CRD)@28");
-    Value *x = need(n, 0, T_PLAIN);
+    Value *x = need(n, 0, T_PLAIN | T_C);
     int64_t b;
     if (!x || !want_rank(n, 0, 4, 4) || !block_size(n, &b)) return false;
     Expr *const *d = x->type.dims, *block = ix(n, b);

@@ -134,7 +134,7 @@ bool is_const(const Value *v) {
 }
 
 bool const_scalar(const Value *v, double *out) {
-    if (!is_const(v) || v->data->elements < 1 || v->type.dtype == DT_STR) return false;
+    if (!is_const(v) || v->data->elements < 1 || dtype_class(v->type.dtype) == DC_X) return false;
     *out = const_get(v->data, 0);
     if (!v->data->data) return true;
     if (v->data->elements > 4096) return false;

@@ -8,6 +8,9 @@
  *       %x.elements[i<N, j<3] = shr(shl(bits(i8, shr(%x[(i*3 + j) / 2], ...)), 4:i8), 4:i8)
  *       %y[i<N, j<3] = ...
  *
+ * A complex number becomes two floats: its tensor gets a last axis of 2, and statements a variable
+ * that runs over it. Complex numbers are only moved.
+ *
  * Inputs and outputs of less than 8 bits are packed outside: kernels at the begin and the end
  * convert (carriers_pack.c). Constants of less than 8 bits are stored packed and unpacked by every
  * load, where subscripts become offsets (apply_stmt.c). Arithmetic on narrow floats, which text may have, is done in f32 and
@@ -17,6 +20,9 @@
 
 typedef struct Carry {
     Ctx *ctx;
+    Program *program;
+    int n_parts;
+    Expr *part; /* of the complex number that the statement writes: 0 or 1; NULL: it writes none */
     Map *types; /* by tensor: its narrow type (DType *) */
     bool found;
 } Carry;
@@ -82,12 +88,22 @@ static Expr *operate(Ctx *c, Expr *e) {
     return expr_bits(c, e->type, e->op == SOP_select ? r : narrowed(c, e->type, r));
 }
 
+/* One part of a complex element. */
+static Expr *load_part(Carry *y, Expr *e) {
+    Expr *at[MAX_RANK];
+    CHECK(y->part);
+    for (int i = 0; i < e->n; i++) at[i] = e->arg[i];
+    at[e->n] = y->part;
+    return expr_load(y->ctx, e->tensor, at, e->n + 1);
+}
+
 static Expr *carry_node(void *user, Expr *e) {
     Carry *y = user;
     Ctx *c = y->ctx;
     if (e->kind == E_LOAD) {
         DType *narrow = map_get_int(y->types, (uint64_t)(uintptr_t)e->tensor);
         if (!narrow) return e;
+        if (dtype_part(*narrow)) return load_part(y, e);
         Expr *load = expr_load(c, e->tensor, e->arg, e->n);
         if (e->tensor->packed) load = carrier_of_bits(c, *narrow, load);
         return expr_bits(c, *narrow, load);
@@ -109,7 +125,7 @@ static Expr *carry(Carry *y, Expr *e) {
 
 static void note_type(void *user, const Expr *e) {
     Carry *y = user;
-    if (dtype_is_narrow(e->type)) y->found = true;
+    if (dtype_is_narrow(e->type) || dtype_part(e->type)) y->found = true;
 }
 
 /* Signed elements lose the copies of their sign. */
@@ -122,13 +138,34 @@ static void keep_low_bits(Ctx *ctx, Const *c, int bits) {
     c->data = low;
 }
 
+/* A last axis for the two parts. The bytes of constants stay as they are. */
+static void split_tensor(Carry *y, Tensor *t) {
+    if (t->rank == MAX_RANK) {
+        diag_error(y->ctx, NULL, "tensor \"%s\" is complex and has rank %d, more than %d",
+                   diag_name(y->ctx, t->name), t->rank, MAX_RANK - 1);
+        return;
+    }
+    t->dtype = dtype_part(t->dtype);
+    t->dims[t->rank++] = expr_int(y->ctx, 2);
+    if (!t->data) return;
+    Const *c = t->data;
+    t->data = const_new(y->ctx, t->dtype, 2 * c->elements, const_bytes(y->ctx, c));
+    t->data->missing = c->missing;
+    t->data->hash = c->missing ? c->hash : 0;
+}
+
 static void carry_tensor(Carry *y, Tensor *t) {
-    if (!t || !dtype_is_narrow(t->dtype)) return;
+    if (!t || !(dtype_is_narrow(t->dtype) || dtype_part(t->dtype))) return;
     int bits = dtype_bits(t->dtype);
+    if (map_get_int(y->types, (uint64_t)(uintptr_t)t)) return;
     map_set_int(y->types, (uint64_t)(uintptr_t)t,
                 arena_copy(y->ctx->perm, &t->dtype, sizeof(DType)));
-    t->dtype = dtype_carrier(t->dtype);
     y->found = true;
+    if (dtype_part(t->dtype)) {
+        split_tensor(y, t);
+        return;
+    }
+    t->dtype = dtype_carrier(t->dtype);
     if (!t->data) return;
     t->data = arena_copy(y->ctx->perm, t->data, sizeof *t->data);
     if (bits < 8) {
@@ -151,11 +188,30 @@ static void find_temps(void *user, Block *b, Item *it) {
     }
 }
 
+/* The statement runs over the parts of its complex target, too. */
+static Expr *split_stmt(Carry *y, Stmt *s) {
+    Ctx *c = y->ctx;
+    DType *type = s->out ? map_get_int(y->types, (uint64_t)(uintptr_t)s->out) : NULL;
+    if (!type || !dtype_part(*type)) return NULL;
+    Var *part = carriers_var(y->program, "part", y->n_parts++, expr_int(c, 2));
+    Var **dom = NEW_ARRAY(c->perm, Var *, s->n_dom + 1);
+    memcpy(dom, s->dom, sizeof *dom * (size_t)s->n_dom);
+    dom[s->n_dom++] = part;
+    s->dom = dom;
+    int rank = s->out->rank; /* with the axis of parts, which `index` does not have yet */
+    Expr **index = NEW_ARRAY(c->perm, Expr *, rank + 1);
+    for (int i = 0; s->index && i < rank - 1; i++) index[i] = s->index[i];
+    index[rank - 1] = part->self;
+    if (s->index) s->index = index;
+    return part->self;
+}
+
 static void carry_item(void *user, Block *b, Item *it) {
     (void)b;
     Carry *y = user;
     for (int i = 0; it->kind == ITEM_KERNEL && i < it->kernel->stmts.n; i++) {
         Stmt *s = it->kernel->stmts.at[i];
+        y->part = split_stmt(y, s);
         s->value = carry(y, s->value);
         for (int d = 0; s->index && d < stmt_target(s)->rank; d++)
             s->index[d] = carry(y, s->index[d]);
@@ -166,15 +222,15 @@ static void carry_item(void *user, Block *b, Item *it) {
 static void keep_outer(Carry *y, Program *p, Tensor *t, int k) {
     DType *narrow = map_get_int(y->types, (uint64_t)(uintptr_t)t);
     if (!narrow) return;
-    Type type = type_make(*narrow, t->dims, t->rank);
-    if (dtype_bits(*narrow) == 8) t->outer = arena_copy(p->ctx->perm, &type, sizeof type);
+    Type type = type_make(*narrow, t->dims, t->rank - (dtype_part(*narrow) != DT_NONE));
+    if (dtype_bits(*narrow) >= 8) t->outer = arena_copy(p->ctx->perm, &type, sizeof type);
     else if (t->space == SP_INPUT) unpack_input(p, k, &type);
     else pack_output(p, k, &type);
 }
 
-PASS(carriers, KERNELS, "float8, float4 and integers below 8 bits to the integers that carry them")
+PASS(carriers, KERNELS, "narrow types and complex numbers to the types that carry them")
 bool pass_carriers(Program *p) {
-    Carry y = {.ctx = p->ctx, .types = map_new(p->ctx->perm)};
+    Carry y = {.ctx = p->ctx, .program = p, .types = map_new(p->ctx->perm)};
     for (int i = 0; i < p->inputs.n; i++) carry_tensor(&y, p->inputs.at[i]);
     for (int i = 0; i < p->outputs.n; i++) carry_tensor(&y, p->outputs.at[i]);
     for (int i = 0; i < p->consts.n; i++) carry_tensor(&y, p->consts.at[i]);

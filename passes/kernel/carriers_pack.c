@@ -2,11 +2,13 @@
  * written is whole bytes, so that iterations which run at the same time share none. */
 #include "passes/kernel/carriers.h"
 
-static Var *fresh_var(Program *p, int i, Expr *extent) {
-    char *name = arena_printf(p->ctx->perm, "i%d", i);
-    for (int k = 0; k < p->syms.n; k++)
-        if (!strcmp(p->syms.at[k]->name, name))
-            name = arena_printf(p->ctx->perm, "%s_", name), k = -1;
+Var *carriers_var(Program *p, const char *stem, int number, Expr *extent) {
+    char *name = arena_printf(p->ctx->perm, "%s%d", stem, number);
+    for (int k = 0; k < p->syms.n; k++) {
+        if (strcmp(p->syms.at[k]->name, name)) continue;
+        name = arena_printf(p->ctx->perm, "%s_", name);
+        k = -1;
+    }
     return var_new(p->ctx, name, extent);
 }
 
@@ -44,7 +46,7 @@ void unpack_input(Program *p, int k, const Type *type) {
     Var *vars[MAX_RANK];
     Expr *at[MAX_RANK];
     for (int i = 0; i < t->rank; i++) {
-        vars[i] = fresh_var(p, i, t->dims[i]);
+        vars[i] = carriers_var(p, "i", i, t->dims[i]);
         at[i] = vars[i]->self;
     }
     int bits = dtype_bits(type->dtype);
@@ -70,7 +72,7 @@ static Expr *element_at(Ctx *c, Tensor *t, Expr *at) {
 void pack_output(Program *p, int k, const Type *type) {
     Ctx *c = p->ctx;
     Tensor *t = p->outputs.at[k], *to = p->outputs.at[k] = packed(p, t, type);
-    Var *var = fresh_var(p, 0, to->dims[0]);
+    Var *var = carriers_var(p, "i", 0, to->dims[0]);
     int bits = dtype_bits(type->dtype), each = 8 / bits;
     Expr *n = tensor_elements(c, t), *byte = NULL, *zero = expr_const_int(c, DT_U8, 0);
     for (int i = 0; i < each; i++) {

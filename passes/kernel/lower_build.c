@@ -34,7 +34,7 @@ void lower_indices(Var *const *vars, int n, Expr **index) {
 static Expr *const_element(Lower *l, const Value *v) {
     const Const *c = v->data;
     bool one = c && !c->missing && (c->elements == 1 || !c->data) && c->elements > 0;
-    if (!one || c->dtype == DT_STR) return NULL;
+    if (!one || dtype_class(c->dtype) == DC_X) return NULL;
     if (dtype_is_float(c->dtype)) return expr_const_flt(l->ctx, c->dtype, const_get(c, 0));
     return expr_const_int(l->ctx, c->dtype, const_get_int(c, 0));
 }

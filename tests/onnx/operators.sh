@@ -101,7 +101,7 @@ function least(list,    t, n, i, v) {
     return v
 }
 END {
-    n = split("T_F float T_FLOAT float T_S signed T_U unsigned T_INT integer T_NUM number T_B bool T_STR string T_N narrow", w, " ")
+    n = split("T_F float T_FLOAT float T_S signed T_U unsigned T_INT integer T_NUM number T_B bool T_STR string T_N narrow T_C complex", w, " ")
     for (i = 1; i < n; i += 2) words[w[i]] = w[i + 1]
     words["T_SIGNED"] = "float, signed"
     words["T_PLAIN"] = "number, bool"
@@ -123,7 +123,7 @@ END {
     print "| signed, unsigned, integer | i8 i16 i32 i64; u8 u16 u32 u64; both |"
     print "| number | float, integer |"
     print "| narrow | f8e4m3fn f8e4m3fnuz f8e5m2 f8e5m2fnuz f8e8m0 f4e2m1 i4 u4 i2 u2 |"
-    print "| any | number, bool, narrow, string |"
+    print "| any | number, bool, narrow, string, complex (c64 c128) |"
     print ""
     print "The standard may allow fewer types; where it demands that inputs agree, they must. Inputs that are not"
     print "listed are integers that say how (shapes, axes, sizes), or have the type of another input."

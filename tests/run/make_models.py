@@ -230,5 +230,17 @@ def main():
            helper.make_node("Resize", ["x", "", "scales"], ["resized"], name="Resize_of_resized", mode="linear", coordinate_transformation_mode="asymmetric")],
           {"pads": np.array([1, 0, 2, 3]), "zero": np.array(0)}, *some, opset=18)
 
+    # Complex numbers are moved.
+    z = lambda *shape: (floats(*shape) + 1j * floats(*shape)).astype(np.complex64)
+    model("complex", [("x", TensorProto.COMPLEX64, ["N", 3]), ("w", TensorProto.COMPLEX128, [2])],
+          [("turned", TensorProto.COMPLEX64, [3, "N"]), ("some", TensorProto.COMPLEX64, ["N", 2]),
+           ("more", TensorProto.COMPLEX64, ["M", 3]), ("same", TensorProto.COMPLEX128, [2, 2])],
+          [node("Transpose", "x", "turned", perm=[1, 0]), node("Slice", "x from to axis step", "some"),
+           node("Concat", "x c", "more", axis=0), node("Expand", "w shape", "same")],
+          {"from": np.array([2]), "to": np.array([-4]), "axis": np.array([1]), "step": np.array([-2]), "c": z(2, 3),
+           "shape": np.array([2, 2])},
+          *[{"x": z(n, 3), "w": z(2).astype(np.complex128)} for n in (4, 1)], opset=25, reference=True)
+
+
 
 main()

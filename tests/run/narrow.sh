@@ -1,4 +1,4 @@
-# float8, float4 and integers below 8 bits, packed: files in and out, the library, portable C, CUDA's text.
+# float8, float4, integers below 8 bits (packed) and complex numbers: files in and out, the library, portable C, CUDA's text.
 . "$(dirname "$0")/lib.sh"
 data=$models/narrow
 
@@ -6,6 +6,9 @@ for level in -O0 -O2; do
     compile "$models/narrow.onnx" $level -o narrow
     expect 0 ./narrow --check "$data"
     says "2 passed, 0 failed"
+    compile "$models/complex.onnx" $level -o complex
+    expect 0 ./complex --check "$models/complex"
+    says "2 passed, 0 failed" "c128[2,2]: ok"
     compile "$models/narrow_flow.onnx" $level -o flow
     expect 0 ./flow --check "$models/narrow_flow"
     says "2 passed, 0 failed"
@@ -13,6 +16,8 @@ done
 if command -v "${CXX:-g++}" >/dev/null; then
     compile "$models/narrow.onnx" --device=cuda-emu -o emu
     expect 0 ./emu --check "$data"
+    compile "$models/complex.onnx" --device=cuda-emu -o emu
+    expect 0 ./emu --check "$models/complex"
 fi
 expect 0 ./narrow --info
 says 'i4[N,3]' 'f8e5m2[N,3]' 'u2[5]' 'f8e8m0[N,3]'
@@ -37,7 +42,13 @@ head -c 3 turned.bin >short.bin
 refuses 'input "q"' "3 bytes" "i4[3,3]" -- ./narrow --input q=short.bin $given
 refuses "another type" "f8e5m2" -- ./narrow --input q="$first/input_1.pb" $given
 
+expect 0 ./complex --dim N=2 --output some=some.npy --output some=some.bin
+grep -q "'<c8'" some.npy || fail "type of some.npy"
+[ "$(size some.bin)" -eq 32 ] || fail "4 complex numbers are $(size some.bin) bytes"
+
 # ---- called from C ----
+compile "$models/complex.onnx" --emit=staticlib -o libcomplex.a
+grep -q 'const float (\*x)\[2\];' complex.h || fail "complex.h on x"
 compile "$models/narrow.onnx" --emit=staticlib -o libnarrow.a
 grep -q 'const uint8_t \*q; .*i4\[N,3\], two in a byte, low bits first' narrow.h || fail "narrow.h on q"
 expect 0 $cc -std=c11 -Wall -Wextra -Werror -I. "$root/tests/run/narrow.c" libnarrow.a -pthread -o called
