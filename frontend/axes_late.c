@@ -98,3 +98,16 @@ Value *late_gather(OnnxNode *n, const LateAxes *a, Value *x) {
     }
     return build_compute_end(n->g, y, expr_load(c, y->params[0], at, rank));
 }
+
+void late_split(OnnxNode *n, const LateAxes *a, Expr *const *sizes, int rank, Expr **dims) {
+    Ctx *c = n->ctx;
+    Expr *one = ix(n, 1), *at = a->at[0];
+    for (int k = 0; k < 3; k++) dims[k] = one;
+    for (int i = 0; i < rank; i++) {
+        Expr *here = ix(n, i), *in_front = expr_op2(c, SOP_lt, here, at),
+             *behind = expr_op2(c, SOP_lt, at, here);
+        dims[0] = expr_mul(c, dims[0], expr_op3(c, SOP_select, in_front, sizes[i], one));
+        dims[1] = expr_mul(c, dims[1], late_choose(n, a, i, sizes[i], one));
+        dims[2] = expr_mul(c, dims[2], expr_op3(c, SOP_select, behind, sizes[i], one));
+    }
+}

@@ -129,6 +129,9 @@ void late_insert(OnnxNode *, const LateAxes *, const Type *, Expr **dims);
 /* Where the axes stand there is 1, and all their elements are in one more axis at the end. */
 Value *late_gather(OnnxNode *, const LateAxes *, Value *);
 
+/* One axis: the sizes' products in front of it, at it and behind it. */
+void late_split(OnnxNode *, const LateAxes *, Expr *const *sizes, int rank, Expr **dims);
+
 /* ---- shorthands (short.c); NULL in, NULL out ---- */
 Value *flt(OnnxNode *, const Value *like, double v); /* a constant of the type of `like`, rank 0 */
 Value *num(OnnxNode *, const Value *like, int64_t v);
@@ -161,6 +164,9 @@ Value *gather(OnnxNode *, Value *x, Value *indices, int axis);
 Value *cast_as_onnx(OnnxNode *, Value *, DType, bool saturate, const char *round_mode);
 /* Input 0 and 1 must be x and the weights, as the checks report on inputs (conv.c). */
 Value *conv(OnnxNode *, Value *x, Value *weights, Value *bias);
+
+/* size ^ power as a scalar: a constant where the size is known (attention.c). */
+Value *size_power(OnnxNode *, Expr *size, double power, DType);
 
 /* ---- sub-graphs (subgraph.c) ---- */
 /* Builds `body` into `region` (NULL: right here); its inputs are `args`; results go to out[]

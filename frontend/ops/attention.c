@@ -29,15 +29,21 @@ static Value *with_past(OnnxNode *n, int k, Value *x, Expr **past) {
     return build_concat(n->g, parts, 2, 2);
 }
 
+Value *size_power(OnnxNode *n, Expr *size, double power, DType t) {
+    int64_t known;
+    if (expr_is_int(size, &known))
+        return graph_const_f(n->g, t, pow((double)MAX(1, known), power));
+    Value *v = cast_to(n, graph_cells(n->g, DT_I64, &size, 1, 0), DT_F64);
+    return cast_to(n, bin(n, SOP_pow, v, flt(n, v, power)), t);
+}
+
 /* The scale 1/sqrt(size): a number where the heads' size is known, else its root as a tensor. */
 static bool default_scale(OnnxNode *n, Heads *h) {
     Expr *size = h->q->type.dims[3];
     int64_t known;
     h->scale = 1;
     if (expr_is_int(size, &known)) return h->scale = 1 / sqrt((double)MAX(1, known)), true;
-    Value *v = cast_to(n, graph_cells(n->g, DT_I64, &size, 1, 0), DT_F32);
-    v = un(n, SOP_sqrt, un(n, SOP_sqrt, v));
-    return (h->root = cast_to(n, bin(n, SOP_div, flt(n, v, 1), v), h->q->type.dtype)) != NULL;
+    return (h->root = size_power(n, size, -0.25, h->q->type.dtype)) != NULL;
 }
 
 static bool read_heads(OnnxNode *n, Heads *h) {

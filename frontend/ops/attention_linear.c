@@ -11,7 +11,7 @@ typedef struct Linear { /* sizes: [batch, length, ...] of packed inputs, unpacke
     int64_t q_heads, kv_heads;
     Expr *batch, *length, *key_size, *value_size;
     bool gated, delta;
-    double scale;
+    Value *scale;
 } Linear;
 
 /* Input k [batch, length, heads * size] in f32 as [batch, length, heads..., size]. */
@@ -24,22 +24,26 @@ static Value *unpack(Linear *l, int k, Expr *const *tail, int n_tail) {
 
 static bool read_sizes(Linear *l) {
     OnnxNode *n = l->n;
-    int64_t hidden, values;
+    int64_t known;
+    Expr *hidden, *values;
     for (int i = 0; i < 3; i++)
         if (!need(n, i, T_FLOAT) || !want_rank(n, i, 3, 3) || !same_dtype(n, 0, i)) return false;
     if (l->q_heads < 1 || l->kv_heads < 1 || l->q_heads % l->kv_heads)
         return bad(n, "%lld query heads are no multiple of %lld key heads", (long long)l->q_heads,
                    (long long)l->kv_heads);
-    if (!expr_is_int(n->in[0]->type.dims[2], &hidden) || hidden % l->q_heads ||
-        !expr_is_int(n->in[2]->type.dims[2], &values) || values % l->kv_heads)
+    hidden = n->in[0]->type.dims[2];
+    values = n->in[2]->type.dims[2];
+    if ((expr_is_int(hidden, &known) && known % l->q_heads) ||
+        (expr_is_int(values, &known) && known % l->kv_heads))
         return bad(n, "the heads do not divide the hidden sizes");
     l->batch = n->in[0]->type.dims[0];
     l->length = n->in[0]->type.dims[1];
-    l->key_size = ix(n, hidden / l->q_heads);
-    l->value_size = ix(n, values / l->kv_heads);
-    l->scale = attr_float(n, "scale", 0);
-    if (l->scale == 0) l->scale = 1 / sqrt((double)MAX(1, hidden / l->q_heads));
-    return true;
+    l->key_size = expr_floordiv(n->ctx, hidden, ix(n, l->q_heads));
+    l->value_size = expr_floordiv(n->ctx, values, ix(n, l->kv_heads));
+    double scale = attr_float(n, "scale", 0);
+    l->scale = scale != 0 ? graph_const_f(n->g, DT_F32, scale)
+                          : size_power(n, l->key_size, -0.5, DT_F32);
+    return l->scale != NULL;
 }
 
 /* The gate (input 4) and the rate (input 5) must be there exactly where the rule uses them. */
@@ -97,7 +101,7 @@ static bool token(Linear *l, Region *region, Value *const *arg) {
     Value *write = bin(n, SOP_mul, unsqueeze(n, arg[2], 3), unsqueeze(n, v, 2));
     state = bin(n, SOP_add, state, write);
     Value *y = state ? build_contract(n->g, arg[1], state, NULL, "bhgk,bhkv->bhgv") : NULL;
-    y = bin(n, SOP_mul, flt(n, y, l->scale), y);
+    y = bin(n, SOP_mul, l->scale, y);
     if (!y) return false;
     region_result(n->g, region, state);
     region_result(n->g, region, y);
@@ -184,7 +188,7 @@ static DType softmax_type(OnnxNode *n, DType in) {
 
 ONNX_OP_OF(preview, FlexAttention, 1) {
     ATTRS("prob_mod:g scale:f score_mod:g softmax_precision:i");
-    int64_t size = 1, heads, groups;
+    int64_t heads, groups;
     for (int i = 0; i < 3; i++)
         if (!need(n, i, T_FLOAT) || !want_rank(n, i, 4, 4) || !same_dtype(n, 0, i)) return false;
     Value *q = n->in[0], *k = n->in[1], *v = n->in[2];
@@ -194,10 +198,9 @@ ONNX_OP_OF(preview, FlexAttention, 1) {
         (groups < 1 || heads % groups))
         return bad(n, "%lld query heads are no multiple of %lld key heads", (long long)heads,
                    (long long)groups);
-    if (!attr_has(n, "scale") && !expr_is_int(q->type.dims[3], &size))
-        return bad(n, "the head size must be known, or attribute \"scale\" given");
-    double scale = attr_float(n, "scale", 1 / sqrt((double)MAX(1, size)));
-    Value *root = flt(n, q, sqrt((double)(float)scale));
+    double scale = attr_float(n, "scale", 1);
+    Value *root = attr_has(n, "scale") ? flt(n, q, sqrt((double)(float)scale))
+                                       : size_power(n, q->type.dims[3], -0.25, q->type.dtype);
     k = repeated(n, k, q->type.dims[1]);
     v = repeated(n, v, q->type.dims[1]);
     q = bin(n, SOP_mul, q, root);

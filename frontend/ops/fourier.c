@@ -255,17 +255,42 @@ static Value *dft(OnnxNode *n, Value *x, int axis, Expr *length, bool inverse, b
     return cast_to(n, reshape_to(n, y, dims, last + 1), t);
 }
 
+/* Along an axis that only the run knows: the axes in front of it and behind it become one each. */
+static Value *late_dft(OnnxNode *n, Value *x, bool inverse, bool onesided) {
+    int last = x->type.rank - 1;
+    Value *axis = need(n, 2, T_S);
+    Expr *dims[MAX_RANK], *four[4];
+    LateAxes late = {.n = 1};
+    if (!axis || !want_rank(n, 2, 0, 1)) return NULL;
+    /* checked when it is read: 0 to last - 1, or negative from the end */
+    Value *wrapped = bin(n, SOP_add, axis, num(n, axis, last + 1));
+    axis = sel(n, bin(n, SOP_lt, axis, num(n, axis, 0)), wrapped, axis);
+    if (!axis || !(late.at[0] = value_cell(n->g, axis, 0, 0, last - 1))) return NULL;
+    late_split(n, &late, x->type.dims, last, four);
+    four[3] = x->type.dims[last];
+    Expr *length = four[1];
+    if (inverse && onesided) length = expr_muli(n->ctx, expr_addi(n->ctx, length, -1), 2);
+    if (has(n, 1) && !input_cell(n, 1, &length, 1)) return NULL;
+    Value *y = dft(n, reshape_to(n, x, four, 4), 1, length, inverse, onesided);
+    if (!y) return NULL;
+    for (int i = 0; i < last; i++)
+        dims[i] = late_choose(n, &late, i, y->type.dims[1], x->type.dims[i]);
+    dims[last] = y->type.dims[3];
+    return reshape_to(n, y, dims, last + 1);
+}
+
 ONNX_OP(DFT, 17) {
     ATTRS("axis:i<20 inverse:i onesided:i");
     Value *x = need(n, 0, T_FLOAT);
     int64_t which = attr_int(n, "axis", 1);
     int axis;
     if (!x || !want_rank(n, 0, 2, MAX_RANK)) return false;
+    bool inverse = attr_int(n, "inverse", 0) != 0, onesided = attr_int(n, "onesided", 0) != 0;
     if (n->opset >= 20) which = -2;
+    if (n->opset >= 20 && is_late(n, 2)) return give(n, 0, late_dft(n, x, inverse, onesided));
     if (n->opset >= 20 && has(n, 2) && !known_int(n, 2, &which)) return false;
     if (!axis_in(n, which, x->type.rank, &axis)) return false;
     if (axis == x->type.rank - 1) return bad(n, "the last axis holds the complex numbers");
-    bool inverse = attr_int(n, "inverse", 0) != 0, onesided = attr_int(n, "onesided", 0) != 0;
     if (onesided && !expr_is(x->type.dims[x->type.rank - 1], inverse ? 2 : 1))
         return bad(n, "a one-sided transform takes %s input", inverse ? "complex" : "real");
     Expr *length = x->type.dims[axis];

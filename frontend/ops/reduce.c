@@ -154,19 +154,10 @@ ONNX_OP(ArgMin, 1) {
 /* The input of a cumulation along an axis that only the run knows: [before, size, behind]. */
 static Value *three_axes(OnnxNode *n, Value *x, int *axis) {
     LateAxes late;
-    Ctx *c = n->ctx;
     if (!late_axes(n, 1, x->type.rank, &late)) return NULL;
     if (late.n != 1) return bad(n, "input 1 must have one element"), NULL;
-    Expr *dims[] = {ix(n, 1), ix(n, 1), ix(n, 1)}, *one = ix(n, 1);
-    for (int i = 0; i < x->type.rank; i++) {
-        Expr *size = x->type.dims[i], *at = late.at[0], *here = ix(n, i);
-        Expr *part[] = {
-            expr_op3(c, SOP_select, expr_op2(c, SOP_lt, here, at), size, one),
-            late_choose(n, &late, i, size, one),
-            expr_op3(c, SOP_select, expr_op2(c, SOP_lt, at, here), size, one),
-        };
-        for (int k = 0; k < LEN(part); k++) dims[k] = expr_mul(c, dims[k], part[k]);
-    }
+    Expr *dims[3];
+    late_split(n, &late, x->type.dims, x->type.rank, dims);
     *axis = 1;
     return reshape_to(n, x, dims, LEN(dims));
 }
