@@ -6,6 +6,7 @@
 1. Operators on f16 and bf16, against onnx's reference evaluator on the same numbers in f32.
 2. Integers of every width and conversions between all types at their edges: overflow, division by zero and of the least number,
    shifts beyond the width, NaN and infinities. What ONNX leaves open is what docs/numerics.md says.
+3. QuantizeLinear and DequantizeLinear with every type.
 
 Needs numpy, ml_dtypes and onnx. Prints what differs; exits with 0 where nothing does."""
 
@@ -201,11 +202,53 @@ def check_conversions(name, dtype, level):
     check(name, model_of(nodes, {"x": x}, [info(*o) for o in want.items()]), {"x": x}, want, level, "--rtol", "0", "--atol", "0")
 
 
+# ---- quantization ----
+
+NARROW = [ml_dtypes.int4, ml_dtypes.uint4, ml_dtypes.int2, ml_dtypes.uint2]
+SMALL_FLOATS = [ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e4m3fnuz, ml_dtypes.float8_e5m2, ml_dtypes.float8_e5m2fnuz,
+                ml_dtypes.float4_e2m1fn]
+
+
+def quantized(x, scale, zero, dtype):
+    """As the standard writes it: rounded, plus the zero point, limited to the type."""
+    if dtype in SMALL_FLOATS:
+        most = float(ml_dtypes.finfo(dtype).max)
+        return np.clip(x / scale, -most, most).astype(dtype)
+    limits = ml_dtypes.iinfo(dtype)
+    return np.clip(np.rint(x / scale).astype(np.int64) + zero.astype(np.int64), limits.min, limits.max).astype(np.int32).astype(dtype)
+
+
+def check_quantization(level):
+    """Every type; one scale, one for each element of an axis, one for each block of two."""
+    x = (random.standard_normal((3, 6, 5)) * 8).astype(np.float32)
+    inputs, nodes, want = {"x": x}, [], {}
+    for dtype in (np.int8, np.uint8, np.int16, np.uint16, *NARROW, *SMALL_FLOATS):
+        name = np.dtype(dtype).name
+        for kind, shape in (("tensor", ()), ("axis", (6,)), ("block", (3, 3, 5))):
+            key = f"{name}_{kind}"
+            scale = (2.0 ** random.integers(-2, 3, shape)).astype(np.float32)
+            low = 0 if dtype in SMALL_FLOATS else int(ml_dtypes.iinfo(dtype).min) // 2
+            zero = random.integers(low, 1 if dtype in SMALL_FLOATS else int(ml_dtypes.iinfo(dtype).max) // 2 + 1, shape).astype(dtype)
+            inputs |= {f"scale_{key}": scale, f"zero_{key}": zero}
+            wide_scale, wide_zero = (v if kind == "tensor" else v[None, :, None] if kind == "axis" else np.repeat(v, 2, axis=1)
+                                     for v in (scale, zero.astype(np.float32)))
+            operands = [f"scale_{key}", f"zero_{key}"]
+            attributes = {"axis": 1, "block_size": 2 if kind == "block" else 0}
+            nodes.append(helper.make_node("QuantizeLinear", ["x", *operands], [f"q_{key}"], **attributes))
+            nodes.append(helper.make_node("DequantizeLinear", [f"q_{key}", *operands], [f"d_{key}"], **attributes))
+            q = quantized(x, wide_scale, wide_zero, dtype)
+            want |= {f"q_{key}": q, f"d_{key}": (q.astype(np.float32) - wide_zero) * wide_scale}
+    model = model_of(nodes, inputs, [info(*o) for o in want.items()])
+    model.ir_version = 13
+    check("quantization", model, inputs, want, level, "--rtol", "0", "--atol", "0")
+
+
 def main():
     np.seterr(all="ignore")
     check_halves("f16", np.float16, "--rtol", "4e-3", "--atol", "4e-3")
     check_halves("bf16", BF16, "--rtol", "2e-2", "--atol", "2e-2")
     for level in ("-O0", "-O2"):
+        check_quantization(level)
         for name, dtype in INTS.items():
             check_integers(name, dtype, level)
         for name, dtype in FLOATS.items():
