@@ -147,12 +147,19 @@ struct Region { /* a list of nodes; the body of the graph or of a control-flow n
     Node *owner; /* NULL: the graph's body */
 };
 
+/* A condition over dimensions that is checked when they are given; else the run fails with text. */
+typedef struct Require {
+    Expr *cond; /* bool */
+    char *text; /* a sentence without a full stop */
+} Require;
+
 typedef struct Graph {
     Ctx *ctx;
     char *name;
     Region *body; /* args: inputs, results: outputs */
     char **output_names;
     VEC(Value *) consts;
+    VEC(Require) requires;
     VEC(Sym *) syms; /* every symbol that may appear; INPUT ones are the program's dimensions */
     Map *names;      /* names taken */
     Region *at;      /* where the builder appends */

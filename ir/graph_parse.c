@@ -84,6 +84,7 @@ static bool parse_args(Parse *p, Region *r) {
     return lex_expect(p->x, ')');
 }
 
+/* The symbol takes the place of the one that stood for it in the types of the header. */
 static bool parse_sym(Parse *p) {
     Lexer *x = p->x;
     const char *name;
@@ -92,18 +93,17 @@ static bool parse_sym(Parse *p) {
     if (marked && lex_accept_word(x, "value")) kind = SYM_VALUE;
     else if (marked && lex_accept_word(x, "derived")) kind = SYM_DERIVED;
     Tok at = *lex_peek(x);
+    int64_t lo, hi = INT64_MAX;
     if (!lex_ident(x, &name)) return false;
     if (map_get(p->declared, name))
         return lex_error_at(x, &at, "symbol %s is declared twice", name);
-    Sym *s = find_sym(p, name);
-    map_set(p->declared, name, s);
-    vec_push(p->ctx->perm, &p->in_order, s);
-    s->kind = kind;
-    int64_t lo, hi = INT64_MAX;
     if (!lex_expect_word(x, "in") || !lex_int(x, &lo) || !lex_expect(x, TOK_RANGE)) return false;
     if ((lex_at(x, TOK_INT) || lex_at(x, '-')) && !lex_int(x, &hi)) return false;
-    if (!sym_narrow(p->ctx, s, lo, hi))
-        return lex_error_at(x, &at, "the range of %s is empty", name);
+    if (hi < lo) return lex_error_at(x, &at, "the range of %s is empty", name);
+    Sym *s = sym_new(p->ctx, kind, name, lo, hi);
+    map_set(p->g->sym_names, name, s);
+    map_set(p->declared, name, s);
+    vec_push(p->ctx->perm, &p->in_order, s);
     if (kind != SYM_DERIVED) return true;
     return lex_expect(x, '=') && (s->def = expr_parse(p->ctx, x, &p->scope, DT_INDEX));
 }
@@ -278,14 +278,14 @@ static bool parse_outputs(Parse *p, Outputs *o) {
     return lex_expect(p->x, ')');
 }
 
-static Expr *rebuild(void *user, Expr *e) {
-    (void)user;
-    return e;
+static Expr *settle(void *user, Expr *e) {
+    const Parse *p = user;
+    return e->kind == E_SYM ? expr_sym(p->ctx, graph_find_sym(p->g, e->sym->name)) : e;
 }
 
-/* Types of the header were read before the bounds of their symbols were known. */
+/* Types of the header were read before their symbols were known. */
 static void renew_type(Parse *p, Type *t) {
-    for (int i = 0; i < t->rank; i++) t->dims[i] = expr_rewrite(p->ctx, t->dims[i], rebuild, NULL);
+    for (int i = 0; i < t->rank; i++) t->dims[i] = expr_rewrite(p->ctx, t->dims[i], settle, p);
 }
 
 /* Symbols in the order of their clauses; those without one are sizes, without bounds. */
@@ -296,7 +296,12 @@ static void settle_syms(Parse *p) {
         sym_narrow(p->ctx, s, 0, INT64_MAX);
         vec_push(p->ctx->perm, &p->in_order, s);
     }
-    for (int i = 0; i < p->in_order.n; i++) p->g->syms.at[i] = p->in_order.at[i];
+    p->g->syms.n = 0;
+    for (int i = 0; i < p->in_order.n; i++) {
+        Sym *s = p->in_order.at[i];
+        if (s->def) s->def = expr_rewrite(p->ctx, s->def, settle, p);
+        vec_push(p->ctx->perm, &p->g->syms, s);
+    }
 }
 
 static bool parse_header(Parse *p, Outputs *o) {
@@ -322,6 +327,11 @@ static bool parse_graph(Parse *p) {
     if (!parse_header(p, &o)) return false;
     while (lex_accept_word(p->x, "const"))
         if (!parse_const(p)) return false;
+    while (lex_accept_word(p->x, "require")) {
+        Require r;
+        if (!require_parse(p->ctx, p->x, &p->scope, &r)) return false;
+        vec_push(p->ctx->perm, &p->g->requires, r);
+    }
     Tok at = *lex_peek(p->x);
     if (!parse_nodes(p, body) || !lex_expect(p->x, '}')) return false;
     if (body->n_results != o.name.n)

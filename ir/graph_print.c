@@ -182,6 +182,7 @@ void graph_print_noted(Str *s, const Graph *g, const char *(*note)(void *, const
         const_print(s, v->data);
         str_char(s, '\n');
     }
+    for (int i = 0; i < g->requires.n; i++) require_print(s, &g->requires.at[i]);
     print_region(&p, g->body);
     str_add(s, "}\n");
 }

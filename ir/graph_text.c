@@ -133,3 +133,18 @@ Sym *sym_parse(Ctx *ctx, Lexer *x, const ExprScope *scope) {
     y->def = expr_parse(ctx, x, scope, DT_INDEX);
     return y->def ? y : NULL;
 }
+
+void require_print(Str *s, const Require *r) {
+    str_add(s, "  require ");
+    expr_print(s, r->cond);
+    str_char(s, ' ');
+    str_quote(s, r->text);
+    str_char(s, '\n');
+}
+
+bool require_parse(Ctx *ctx, Lexer *x, const ExprScope *scope, Require *r) {
+    const char *text;
+    if (!(r->cond = expr_parse(ctx, x, scope, DT_BOOL)) || !lex_string(x, &text)) return false;
+    r->text = arena_str(ctx->perm, text);
+    return true;
+}

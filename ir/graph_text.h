@@ -8,6 +8,9 @@
 enum { CONST_INLINE = 16 }; /* constants of more elements are splats or blobs */
 void const_print(Str *, Const *);
 /* The payload of a constant of this type and size; `find` may be NULL. NULL after an error. */
+/* `  require N == M | N == 1 "TEXT"` on a line of its own; parsing: behind the word. */
+void require_print(Str *, const Require *);
+bool require_parse(Ctx *, Lexer *, const ExprScope *, Require *);
 Const *const_parse(Ctx *, Lexer *, DType, int64_t elements, BlobFn find, void *user);
 void sym_print(Str *, const Sym *); /* as in a where clause */
 Sym *sym_parse(Ctx *, Lexer *,

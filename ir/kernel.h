@@ -198,6 +198,7 @@ typedef struct Program {
     char *name;
     VEC(Tensor *) inputs, outputs, consts, tensors; /* tensors: SP_ARENA ones */
     VEC(Sym *) syms;
+    VEC(Require) requires;
     Block *body;
     Map *names;
     int n_kernels;       /* made so far: numbers their names */

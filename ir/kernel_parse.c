@@ -180,6 +180,10 @@ static bool parse_declarations(KParse *p) {
         } else if (lex_accept_word(p->lex, "tensor")) {
             if (!(t = kparse_tensor(p, SP_ARENA))) return false;
             vec_push(p->ctx->perm, &p->program->tensors, t);
+        } else if (lex_accept_word(p->lex, "require")) {
+            Require r;
+            if (!require_parse(p->ctx, p->lex, &p->scope, &r)) return false;
+            vec_push(p->ctx->perm, &p->program->requires, r);
         } else {
             return true;
         }

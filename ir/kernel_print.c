@@ -336,6 +336,7 @@ void program_print_noted(KPrint *p, const Program *g) {
     print_where(s, g);
     str_add(s, " {\n");
     print_declarations(p, g);
+    for (int i = 0; i < g->requires.n; i++) require_print(s, &g->requires.at[i]);
     print_block(p, g->body);
     str_add(s, "}\n");
     kprint_note(p, g);

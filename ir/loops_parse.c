@@ -172,6 +172,14 @@ static bool parse_bind(LParse *p, LStmt *l) {
     return parse_expr(p, DT_INDEX, &l->lo) && lex_expect(x, ']') && parse_id(p, l);
 }
 
+static bool parse_require(LParse *p, LStmt *l) {
+    Require r;
+    if (!require_parse(p->k.ctx, p->k.lex, &p->k.scope, &r)) return false;
+    l->cond = r.cond;
+    l->name = r.text;
+    return parse_id(p, l);
+}
+
 static bool parse_swap(LParse *p, LStmt *l) {
     l->args = NEW_ARRAY(p->k.ctx->perm, Tensor *, 2);
     l->n_args = 2;
@@ -190,6 +198,7 @@ static bool parse_stmt(LParse *p, LBody *body) {
         {"call", L_CALL, parse_call},       {"bind", L_BIND, parse_bind},
         {"loop", L_LOOP, parse_loop},       {"swap", L_SWAP, parse_swap},
         {"barrier", L_BARRIER, NULL},       {"place", L_PLACE, parse_place},
+        {"require", L_REQUIRE, parse_require},
     };
     for (int i = 0; i < LEN(forms); i++) {
         if (!lex_accept_word(p->k.lex, forms[i].word)) continue;

@@ -145,13 +145,19 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
     case L_BIND:
         print_bind(s, l);
         break;
+    case L_REQUIRE:
+        word_expr(s, "require ", l->cond);
+        str_char(s, ' ');
+        str_quote(s, l->name);
+        break;
     case L_SWAP:
         str_add(s, "swap ");
         print_tensors(s, l->args, 2);
         break;
     }
     bool numbered =
-        l->kind == L_LAUNCH || l->kind == L_CALL || l->kind == L_BIND || l->kind == L_PLACE;
+        l->kind == L_LAUNCH || l->kind == L_CALL || l->kind == L_BIND || l->kind == L_PLACE ||
+        l->kind == L_REQUIRE;
     if (numbered) str_fmt(s, " id %d", l->id);
     str_char(s, '\n');
     note(p, l);

@@ -219,6 +219,9 @@ static void check_stmt(Verify *v, const LStmt *l) {
     case L_BIND:
         check_bind(v, l);
         break;
+    case L_REQUIRE:
+        check_expr(v, l->cond, DT_BOOL, "the condition");
+        break;
     case L_SWAP:
         check_swap(v, l);
         break;

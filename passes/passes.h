@@ -62,6 +62,7 @@ bool pass_algebra(Graph *);
 bool pass_patterns(Graph *);
 bool pass_merge_contracts(Graph *);
 bool pass_rdp(Graph *);
+bool pass_demands(Graph *);
 /* Evaluates a node with constant inputs by lowering it to kernels and interpreting them. out: n_out
  * constants. */
 bool eval_node(Graph *, Node *, Const **out);

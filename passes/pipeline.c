@@ -47,6 +47,7 @@ bool run_graph_passes(Graph *g, const Options *opt) {
     bool again = false;
     GRAPH(dce);
     GRAPH(rdp);
+    GRAPH(demands);
     if (opt->level == 0) return diag_errors(g->ctx) == 0;
     GRAPH(fold);
     GRAPH(cse);

@@ -294,6 +294,10 @@ static void steps_text(Host *h, const LBody *body) {
         case L_LOOP:
             repeat(h, l);
             break;
+        case L_REQUIRE:
+            c_line(&h->p, "if (!(%s)) return ONNXCC_CODE(ONNXCC_E_CONSTRAINT, %d, 0);",
+                   plain(h, l->cond), l->id);
+            break;
         case L_SWAP:
             swap(h, l);
             break;

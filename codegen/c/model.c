@@ -57,6 +57,18 @@ static void dims(Model *m, Str *out) {
     str_add(out, "};\n");
 }
 
+static void constraints(const Model *m, Str *out) {
+    const Program *p = m->plan->program;
+    if (!p->requires.n) return;
+    str_fmt(out, "static const char *const %s_constraints[] = {\n", m->name);
+    for (int i = 0; i < p->requires.n; i++) {
+        str_add(out, "    ");
+        c_string(out, p->requires.at[i].text);
+        str_add(out, ",\n");
+    }
+    str_add(out, "};\n");
+}
+
 /* ---- steps of the plan: kernels and sites have one row per id ---- */
 typedef struct Step {
     const char *name, *problem;
@@ -195,7 +207,7 @@ static void members(Model *m, Str *out, int n_steps) {
     str_fmt(out, "    .n_inputs = %d,\n    .n_outputs = %d,\n", p->inputs.n, p->outputs.n);
     str_fmt(out, "    .n_dims = %d,\n    .n_syms = %d,\n", m->link.n_dims, m->n_slots);
     str_fmt(out, "    .n_kernels = %d,\n    .n_sites = %d,\n", n_steps, n_steps);
-    str_add(out, "    .n_versions = 1,\n    .n_constraints = 0,\n");
+    str_fmt(out, "    .n_versions = 1,\n    .n_constraints = %d,\n", p->requires.n);
     str_fmt(out, "    .slot_arena = %d,\n    .slot_scratch = %d,\n", m->plan->slot_arena,
             m->plan->slot_scratch);
     str_fmt(out, "    .signature = UINT64_C(0x%016" PRIx64 "),\n", link_signature(&m->link));
@@ -207,6 +219,7 @@ void c_model(Model *m, Str *out, const char *weights, bool hosted, uint64_t weig
     tensors(m, out, "input", m->link.inputs, p->inputs.at, p->inputs.n);
     tensors(m, out, "output", m->link.outputs, p->outputs.at, p->outputs.n);
     dims(m, out);
+    constraints(m, out);
     int n_steps = steps(m, out);
     str_fmt(out, "static const struct onnxcc_version %s_versions[] = {{\"\", \"\", %s_steps}};\n",
             m->name, m->name);
@@ -223,7 +236,7 @@ void c_model(Model *m, Str *out, const char *weights, bool hosted, uint64_t weig
     pointer(m, out, "dims", "dims", m->link.n_dims);
     pointer(m, out, "kernels", "kernels", n_steps);
     pointer(m, out, "sites", "sites", n_steps);
-    str_add(out, "    .constraints = 0,\n");
+    pointer(m, out, "constraints", "constraints", p->requires.n);
     pointer(m, out, "versions", "versions", 1);
     pointer(m, out, "bind", "bind", 1);
     str_fmt(out, "    .weights = %s%s,\n", weights ? "&" : "", weights ? weights : "0");

@@ -290,6 +290,13 @@ static V host_object(Gen *g, const Model *m) {
     return wants ? model_outside(g, m->files) : null_ptr(g);
 }
 
+static V constraint_table(Gen *g, const Program *p) {
+    V *at = NEW_ARRAY(g->ctx->perm, V, p->requires.n + 1);
+    for (int i = 0; i < p->requires.n; i++) at[i] = text(g, p->requires.at[i].text);
+    if (!p->requires.n) return null_ptr(g);
+    return private_data(g, LLVMConstArray2(g->ptr, at, (uint64_t)p->requires.n), 8);
+}
+
 V describe_model(Gen *g, Model *m) {
     const Program *p = m->plan->program;
     V kernels, sites, bind = host_bind(g, m), versions = version_table(g, m);
@@ -310,7 +317,7 @@ V describe_model(Gen *g, Model *m) {
               i32(g, n_steps),
               i32(g, n_steps),
               i32(g, m->entry->n_versions),
-              i32(g, 0),
+              i32(g, p->requires.n),
               i32(g, m->plan->slot_arena),
               i32(g, m->plan->slot_scratch),
               const_i64(g, (int64_t)link_signature(&m->link)),
@@ -323,7 +330,7 @@ V describe_model(Gen *g, Model *m) {
               dim_table(g, m),
               kernels,
               sites,
-              null_ptr(g),
+              constraint_table(g, p),
               versions,
               bind,
               weights_address(g, m),

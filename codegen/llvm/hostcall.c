@@ -130,6 +130,13 @@ static void bind(Host *h, const LStmt *l) {
     host_store_slot(h, s->slot, v);
 }
 
+static void require(Host *h, const LStmt *l) {
+    V holds = host_value(h, l->cond).v;
+    at_top(h);
+    host_return_if(h, LLVMBuildNot(h->g->b, holds, ""),
+                   code_const(h, ONNXCC_CODE(ONNXCC_E_CONSTRAINT, l->id, 0)));
+}
+
 /* struct onnxcc_live {bytes, first, last} for each buffer, then the runtime's placing. Later
  * segments lie above everything that was placed before. */
 static void place(Host *h, const LStmt *l) {
@@ -273,6 +280,9 @@ void host_body(Host *h, const LBody *body) {
             break;
         case L_LOOP:
             repeat(h, l);
+            break;
+        case L_REQUIRE:
+            require(h, l);
             break;
         case L_SWAP:
             swap(h, l);

@@ -192,6 +192,15 @@ Program *lower_node(Graph *g, Node *n) {
     return l.program;
 }
 
+/* Those that are not settled by now. */
+static void add_requires(Lower *l) {
+    for (int i = 0; i < l->graph->requires.n; i++) {
+        Require r = l->graph->requires.at[i];
+        r.cond = expr_resolve(l->ctx, r.cond);
+        if (!expr_is(r.cond, 1)) vec_push(l->ctx->perm, &l->program->requires, r);
+    }
+}
+
 Program *lower_graph(Graph *g, const Options *options) {
     (void)options;
     Lower l = open_lower(g);
@@ -202,5 +211,6 @@ Program *lower_graph(Graph *g, const Options *options) {
     if (!ok) return NULL;
     copy_outputs(&l);
     add_syms(&l);
+    add_requires(&l);
     return l.program;
 }

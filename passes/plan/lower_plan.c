@@ -237,6 +237,13 @@ static void lower_to_bind(Lower *lo) {
         Sym *s = lo->program->syms.at[i];
         if (s->kind == SYM_DERIVED) bind_sym(lo, s, s->def, &f->body);
     }
+    for (int i = 0; i < lo->program->requires.n; i++) {
+        LStmt *l = lstmt_new(lo->ctx, L_REQUIRE);
+        l->cond = lo->program->requires.at[i].cond;
+        l->name = lo->program->requires.at[i].text;
+        l->id = i;
+        lbody_add(lo->ctx, &f->body, l);
+    }
     if (lo->plan->arena < 0) place_segment(lo, 0, &f->body);
 }
 

@@ -181,6 +181,12 @@ def main():
     model("top", [("x", F32, ["N"]), ("k", I64, [1])], [("y", F32, ["K"]), ("at", I64, ["K"])],
           [node("TopK", "x k", "y at")], {}, {"x": floats(9), "k": np.array([4])})
 
+    # Dimensions with different names that meet: equal, or one of them 1.
+    rows = lambda n: np.arange(3 * n, dtype=np.float32).reshape(n, 3) / 4
+    model("meet", [("x", F32, ["N", 3]), ("y", F32, ["M", 3])], [("z", F32, ["P", 3])],
+          [node("Add", "x y", "s"), node("Mul", "s y", "z")], {},
+          {"x": rows(4), "y": -rows(4)}, {"x": rows(1), "y": rows(2)}, {"x": rows(3), "y": rows(1)})
+
     # float8, float4 and integers below 8 bits: moved, converted, quantized to and from; odd numbers of elements.
     I4, U4, U2, F4, E5M2, E4M3, E8M0 = (TensorProto.INT4, TensorProto.UINT4, TensorProto.UINT2, TensorProto.FLOAT4E2M1,
                                         TensorProto.FLOAT8E5M2, TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E8M0)

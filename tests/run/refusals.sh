@@ -53,6 +53,18 @@ expect 0 ./pick --dim N=1000 # made-up indices lie within
 compile "$models/pick.onnx" -O0 -o plain
 refuses "Gather_of_rows" Gather -- ./plain --input ids=above.npy
 
+# ---- dimensions that do not meet ----
+for options in -O0 -O2; do
+    compile "$models/meet.onnx" $options -o meet
+    expect 0 ./meet --check "$models/meet"
+    refuses 'input "x" axis 0' 'input "y" axis 0' Add_of_s "must be equal, or one of them 1" -- ./meet --dim N=3 --dim M=4
+    expect 0 ./meet --dim N=3 --dim M=3
+    expect 0 ./meet --dim N=3 --dim M=1
+    expect 0 ./meet --dim N=1 --dim M=4
+done
+expect 0 "$onnxcc" "$models/meet.onnx" --dim N=4 --dim M=4 --emit=plan
+grep -q require out && fail "what is known is checked at run time"
+
 # ---- more than there is ----
 compile "$models/top.onnx" -o top
 expect 0 ./top --check "$models/top"
