@@ -100,6 +100,12 @@ static bool import(Job *j, Unit *u) {
     return u->graph != NULL;
 }
 
+static void say_dimensions(Graph *g) {
+    Str s = str_new(g->ctx->perm);
+    rdp_report(&s, g);
+    fprintf(stderr, "onnxcc: %s", str_c(&s));
+}
+
 /* The schedules: chosen by the compiler, then those of --decisions. */
 static bool schedule(Job *j, Unit *u) {
     if (!run_kernel_passes(u->program, &j->options)) return false;
@@ -116,6 +122,7 @@ static bool lower(Job *j, Unit *u) {
     if (!import(j, u)) return false;
     u->graph->strict = j->options.fp == FP_STRICT;
     if (!run_graph_passes(u->graph, &j->options)) return false;
+    if (j->cli->verbose) say_dimensions(u->graph);
     if (emit == EMIT_GRAPH) return true;
     u->program = lower_graph(u->graph, &j->options);
     if (!u->program) return false;

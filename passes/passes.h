@@ -63,6 +63,12 @@ bool pass_patterns(Graph *);
 bool pass_merge_contracts(Graph *);
 bool pass_rdp(Graph *);
 bool pass_demands(Graph *);
+/* Dimensions of inputs and node results, by how well they are known. */
+typedef struct RdpCount {
+    int nodes, known, symbolic, derived, value;
+} RdpCount;
+RdpCount rdp_count(Graph *);
+void rdp_report(Str *, Graph *); /* one line */
 /* Evaluates a node with constant inputs by lowering it to kernels and interpreting them. out: n_out
  * constants. */
 bool eval_node(Graph *, Node *, Const **out);

@@ -1,6 +1,6 @@
-/* How well the dimensions of a graph are known: the figures that docs/ and --emit=graph show per
- * model. */
-#include "passes/graph/rdp.h"
+/* How well the dimensions of a graph are known: the figures that `onnxcc -v` and docs/design.md
+ * show per model. */
+#include "passes/passes.h"
 
 static void count_type(const Type *t, RdpCount *c) {
     for (int i = 0; i < t->rank; i++) {

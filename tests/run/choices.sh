@@ -100,6 +100,8 @@ printf '\nnonsense' >>text
 refuses "text:" "nonsense" -- "$opt" text
 
 # ---- looking on ----
+expect 0 "$onnxcc" "$models/nonzero.onnx" -v --emit=graph -o verbose
+says "nodes; dimensions:" "decided by execution"
 expect 0 "$onnxcc" "$digits" --entry=d --emit=kernels --verify-each -o verified
 expect 0 "$onnxcc" "$digits" --entry=d --emit=kernels -o plain
 same plain verified
