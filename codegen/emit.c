@@ -20,6 +20,7 @@ typedef struct Emit {
     const char *dir; /* of intermediate files */
     Weights weights;
     LlvmJob llvm;
+    Str loops; /* -g: the text that debug information points to */
     CudaImage image; /* --device=cuda */
     VEC(const char *) objects;
     int n_compiled; /* of them: those that the workers made */
@@ -80,6 +81,22 @@ static bool add_image_object(Emit *e) {
     return elf_write_data(e->ctx, path, e->o->triple, image_symbol, NULL, (LinkParts){part, 1});
 }
 
+/* ---- the text for debuggers ---- */
+static void number_lines(Emit *e) {
+    if (!e->o->debug) return;
+    e->loops = str_new(e->ctx->perm);
+    e->llvm.lines = map_new(e->ctx->perm);
+    e->llvm.text_path = arena_printf(e->ctx->perm, "%s.loops", e->o->output);
+    for (int i = 0; i < e->n; i++)
+        for (int v = 0; v < e->entries[i].n_versions; v++)
+            loops_print_lines(&e->loops, e->entries[i].versions[v], e->llvm.lines);
+}
+
+static bool write_loops(Emit *e) {
+    return !e->llvm.lines ||
+           link_write_file(e->ctx, e->llvm.text_path, e->loops.at, e->loops.n);
+}
+
 static bool begin(Emit *e) {
     if (!weights_place(e->ctx, e->entries, e->n, &e->weights)) return false;
     if (!weights_pack(&e->weights, in_dir(e, "packed"))) return false;
@@ -95,6 +112,7 @@ static bool begin(Emit *e) {
                                              e->o->kind == EMIT_SHAREDLIB);
     e->llvm.runtime_outside =
         e->o->kind == EMIT_EXE && e->llvm.hosted && has_runtime_objects(e);
+    number_lines(e);
     if (embeds(e))
         e->llvm.weights_symbol = arena_printf(e->ctx->perm, "%s_weights", e->entries[0].name);
     if (is(e->o->weights, "file")) e->llvm.weights_file = slash ? slash + 1 : path;
@@ -283,7 +301,7 @@ static int emit(Emit *e) {
                : e->o->kind == EMIT_OBJ ? emit_object(e)
                                         : emit_linked(e);
     if (code || e->o->kind == EMIT_ASM) return code;
-    return write_header(e) && write_weights_file(e) ? 0 : 1;
+    return write_header(e) && write_weights_file(e) && write_loops(e) ? 0 : 1;
 }
 
 int codegen_emit(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o) {

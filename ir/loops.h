@@ -115,6 +115,8 @@ void lfunc_uses(Ctx *, const LFunc *, LUses *);
 /* ---- loops_verify.c loops_print.c loops_parse.c loops_interp.c ---- */
 bool loops_verify(Loops *, const char *when);
 void loops_print(Str *, const Loops *);
+/* The same; `lines` gets the line of each LFunc and LStmt in the whole Str, from 1, by address. */
+void loops_print_lines(Str *, const Loops *, Map *lines);
 Loops *loops_parse(Ctx *, Lexer *);
 /* Interprets one kernel function over its whole parallel space, iterations in an order shuffled
  * by `seed` (0: in order). `data[i]` is the physical buffer of params[i]. Reports out-of-bounds

@@ -9,6 +9,9 @@ typedef struct LPrint {
     Ctx *ctx;
     Str *s;
     int depth;
+    Map *lines;     /* to be filled; NULL: no */
+    size_t counted; /* bytes of s in which line breaks were counted */
+    int breaks;
     /* text to stand as a comment below a statement or function; NULL: none. For the verifier. */
     const char *(*note)(void *user, const void *thing);
     void *user;

@@ -24,6 +24,12 @@ static void indent(LPrint *p) {
     for (int i = 0; i < p->depth; i++) str_add(p->s, "  ");
 }
 
+static void number(LPrint *p, const void *thing) {
+    if (!p->lines) return;
+    for (; p->counted < p->s->n; p->counted++) p->breaks += p->s->at[p->counted] == '\n';
+    map_set_int(p->lines, (uint64_t)(uintptr_t)thing, (void *)(intptr_t)(p->breaks + 1));
+}
+
 static void note(LPrint *p, const void *thing) {
     const char *text = p->note ? p->note(p->user, thing) : NULL;
     if (!text) return;
@@ -114,6 +120,7 @@ static void print_buffer(Str *s, const LStmt *l) {
 
 void lprint_stmt(LPrint *p, const LStmt *l) {
     Str *s = p->s;
+    number(p, l);
     indent(p);
     switch (l->kind) {
     case L_FOR:
@@ -188,6 +195,7 @@ static void print_params(Str *s, const LFunc *f) {
 }
 
 void lprint_func(LPrint *p, const LFunc *f) {
+    number(p, f);
     Str *s = p->s;
     indent(p);
     str_fmt(s, "func %s %s", f->name, f->kind == LF_KERNEL ? "kernel" : "host");
@@ -309,5 +317,10 @@ void loops_print_noted(LPrint *p, const Loops *l) {
 
 void loops_print(Str *s, const Loops *l) {
     LPrint p = {.s = s};
+    loops_print_noted(&p, l);
+}
+
+void loops_print_lines(Str *s, const Loops *l, Map *lines) {
+    LPrint p = {.s = s, .lines = lines};
     loops_print_noted(&p, l);
 }

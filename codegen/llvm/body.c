@@ -148,6 +148,7 @@ static void emit_buffer(Fn *F, const LStmt *l) {
 void emit_body(Fn *F, const LBody *body) {
     for (int i = 0; i < body->at.n; i++) {
         const LStmt *l = body->at.at[i];
+        debug_line(F->g, l);
         switch (l->kind) {
         case L_FOR:
             emit_for(F, l);

@@ -163,7 +163,9 @@ const char *llvm_unit_name(const LlvmJob *j, int unit) {
 
 /* Kernel by kernel: a crash of LLVM's code generator names the last one. */
 static bool emit_kernels(const LlvmJob *j, Gen *g, int from, int to, char *doing) {
+    if (j->lines) debug_open(g, j->text_path, j->lines);
     for (int i = from; i < to; i++) add_kernel(j, g, i, doing);
+    debug_close(g);
     if (!gen_verify(g)) return false;
     gen_optimize(g, NULL);
     if (to - from != 1) snprintf(doing, 256, "kernels %d to %d", from, to - 1);

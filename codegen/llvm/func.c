@@ -113,6 +113,7 @@ V emit_kernel(Gen *g, const LFunc *f, const char *symbol, const bool *may_alias)
     Fn F;
     Arena *arena = arena_new();
     fn_begin(&F, g, f, inner, arena);
+    debug_function(g, f, inner);
     place_params(&F, may_alias);
     F.syms = LLVMGetParam(inner, (unsigned)n);
     F.frame = LLVMGetParam(inner, (unsigned)n + 1);
@@ -126,6 +127,7 @@ V emit_kernel(Gen *g, const LFunc *f, const char *symbol, const bool *may_alias)
     LLVMBuildRetVoid(g->b);
     LLVMPositionBuilderAtEnd(g->b, F.entry);
     LLVMBuildBr(g->b, start);
+    debug_leave(g);
     V outer = add_outer(g, f, symbol, inner);
     arena_free(arena);
     return outer;

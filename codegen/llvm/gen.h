@@ -27,6 +27,7 @@
 #include "ir/machine.h"
 #include "runtime/abi.h"
 
+typedef struct Debug Debug;
 /* One LLVM module under construction. */
 typedef struct Gen {
     Ctx *ctx;
@@ -39,6 +40,8 @@ typedef struct Gen {
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, ptr, none;
     bool native_f16;    /* half <-> float are instructions */
     bool native_round;  /* floor, ceil, trunc, roundeven are instructions */
+    Debug *debug;          /* -g; else NULL */
+    LLVMMetadataRef where; /* the location of what is emitted; NULL: none */
     Str frames;         /* stack.c: frame sizes and calls */
     LLVMValueRef zeros; /* zero_bytes() of zeros that guarded loads may touch */
 } Gen;
@@ -138,6 +141,13 @@ const char *target_normal(Ctx *, const char *triple);
 /* "x86-64-v3" for haswell; "": not known */
 const char *target_level(const char *cpu);
 const Machine *target_default_machine(const char *triple, const char *cpu);
+
+/* ---- debug.c; without debug_open the others do nothing ---- */
+void debug_open(Gen *, const char *path, Map *lines); /* the text, and its lines by LFunc, LStmt */
+void debug_function(Gen *, const LFunc *, LLVMValueRef fn);
+void debug_line(Gen *, const void *thing); /* what follows comes from this LStmt or LFunc */
+void debug_leave(Gen *);                   /* ... from nowhere */
+void debug_close(Gen *);                   /* before the module is verified */
 
 /* ---- functions ---- */
 typedef struct Val {

@@ -16,6 +16,8 @@ typedef struct LlvmJob {
     const Weights *weights;
     const char *weights_symbol, *weights_file, *image_symbol; /* as in model.h */
     bool hosted, with_main;
+    const char *text_path; /* -g: the file of the loops' text, and the lines in it */
+    Map *lines;            /* by LFunc and LStmt; NULL: no debug information */
     bool own_members;     /* a library: what needs a C library stands in units of its own */
     bool runtime_outside; /* linked as objects of its own: modules only refer to it */
     const char *triple;   /* options->triple, normalised */

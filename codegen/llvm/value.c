@@ -36,6 +36,7 @@ void fn_at(Fn *F, int depth) {
         return;
     }
     LLVMPositionBuilderBefore(F->g->b, LLVMGetBasicBlockTerminator(F->scopes.at[depth + 1].from));
+    if (F->g->where) LLVMSetCurrentDebugLocation2(F->g->b, F->g->where); /* not the terminator's */
 }
 
 Val *fn_find(Fn *F, uint64_t key) {
