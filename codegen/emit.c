@@ -314,6 +314,11 @@ int codegen_emit(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o) {
                    o->device == ON_CUDA ? "cuda" : "cuda-emu");
         return 1;
     }
+    for (int i = 0; i < n && o->device != ON_CPU; i++)
+        if (program_has_pointers(entries[i].plan->program)) {
+            diag_error(ctx, NULL, "strings and sequences are not supported on --device=cuda");
+            return 1;
+        }
     if (o->device != ON_CPU) e.entries = cuda_entries(ctx, entries, n);
     if (!(e.dir = link_temp_dir(ctx))) return 1;
     int code = emit(&e);

@@ -162,6 +162,10 @@ Value *matmul(OnnxNode *, Value *a, Value *b); /* numpy's rules (linear.c) */
 Value *gather(OnnxNode *, Value *x, Value *indices, int axis);
 /* As Cast converts; round_mode (up, down, nearest) is for f8e8m0 alone (cast.c). */
 Value *cast_as_onnx(OnnxNode *, Value *, DType, bool saturate, const char *round_mode);
+/* Strings (string.c). To a number: of a type that casts to `to` without a second rounding. */
+Value *equal_strings(OnnxNode *, Value *a, Value *b);
+Value *number_to_string(OnnxNode *, Value *);
+Value *string_to_number(OnnxNode *, Value *, DType to);
 /* Input 0 and 1 must be x and the weights, as the checks report on inputs (conv.c). */
 Value *conv(OnnxNode *, Value *x, Value *weights, Value *bias);
 

@@ -106,8 +106,8 @@ bool sequence_type(Import *im, const char *what, const Onnx__TypeProto *t, Seque
     if (sequence) t = t->sequence_type->elem_type;
     out->of_sequence = sequence && out->optional;
     if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
-        return diag_error(im->ctx, NULL,
-                          "%s is not a tensor, a sequence of tensors, or an optional of one of them",
-                          what);
+        return diag_error(
+            im->ctx, NULL,
+            "%s is not a tensor, a sequence of tensors, or an optional of one of them", what);
     return item_type(im, what, t->tensor_type, &out->item);
 }

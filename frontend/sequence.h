@@ -7,10 +7,13 @@
 #ifndef ONNXCC_FRONTEND_SEQUENCE_H
 #define ONNXCC_FRONTEND_SEQUENCE_H
 
-#include "frontend/ops.h"
+#include "frontend/calls.h"
 
-enum { RANK_UNKNOWN = -1, RANK_NO_ITEMS = -2 }; /* ranks of items; the latter of an empty sequence */
-enum { MAX_KNOWN_ITEMS = 64 };                  /* a split into more pieces is left to the run */
+enum {
+    RANK_UNKNOWN = -1,
+    RANK_NO_ITEMS = -2
+};                             /* ranks of items; the latter of an empty sequence */
+enum { MAX_KNOWN_ITEMS = 64 }; /* a split into more pieces is left to the run */
 
 typedef struct Sequence {
     bool optional; /* of a tensor: holds at most one item; of a sequence: that, or nothing */
@@ -47,18 +50,5 @@ Value *sequence_leaving(OnnxNode *, Value *, const struct Onnx__TypeProto *decla
 Value *sequence_item(OnnxNode *, Value *handle, Value *position, const Type *item);
 /* SequenceMap as a loop of `count` rounds. */
 bool map_in_run(OnnxNode *, Value *count);
-
-/* A call of a runtime function: inputs, arguments, then one result. */
-typedef struct RunCall {
-    OnnxNode *n;
-    const char *name;
-    VEC(Value *) in;
-    VEC(Expr *) args;
-} RunCall;
-void call_in(RunCall *, Value *);
-void call_arg(RunCall *, Expr *);
-void call_int(RunCall *, int64_t);
-void call_type(RunCall *, const Type *); /* dtype, rank, dims; -1 for dims that are not known */
-Value *call_result(RunCall *, const Type *);
 
 #endif

@@ -69,14 +69,9 @@ static void *narrow_u32(Model *m, const uint64_t *from, size_t n) {
     return to;
 }
 
-typedef struct StringElement { /* as the runtime's struct onnxcc_string */
-    const char *data;
-    size_t size;
-} StringElement;
-
 static void *strings(Model *m, const ProtobufCBinaryData *from, size_t n) {
-    StringElement *to = NEW_ARRAY(m->arena, StringElement, n + 1);
-    for (size_t i = 0; i < n; i++) to[i] = (StringElement){(const char *)from[i].data, from[i].len};
+    StrElement *to = NEW_ARRAY(m->arena, StrElement, n + 1);
+    for (size_t i = 0; i < n; i++) to[i] = (StrElement){(const char *)from[i].data, from[i].len};
     return to;
 }
 

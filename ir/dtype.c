@@ -64,6 +64,10 @@ DType dtype_part(DType t) {
     return t == DT_C64 ? DT_F32 : t == DT_C128 ? DT_F64 : DT_NONE;
 }
 
+bool dtype_has_pointers(DType t) {
+    return t == DT_STR || t == DT_SEQ;
+}
+
 bool dtype_is_float(DType t) {
     return row(t)->class == DC_F;
 }

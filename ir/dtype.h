@@ -59,6 +59,7 @@ const char *dtype_c(DType);             /* "float", "uint16_t" */
 const char *dtype_llvm(DType);          /* "half", "{ptr,i64}" */
 int dtype_onnx(DType);                  /* TensorProto.DataType, for seq ONNXCC_SEQUENCE; 0: none */
 DType dtype_from_onnx(int64_t code);    /* DT_NONE: not supported */
+bool dtype_has_pointers(DType);         /* str and seq: two words of a run's memory */
 bool dtype_is_float(DType);             /* f16 bf16 f32 f64, and the narrow ones */
 bool dtype_is_int(DType);               /* signed or unsigned, index included; not bool */
 bool dtype_is_signed(DType);            /* signed integers, index included */

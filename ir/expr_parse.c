@@ -75,7 +75,7 @@ static Operand apply(Parser *p, ScalarOp op, Operand *v, const Tok *at) {
     DType t = v[from].e->type;
     bool wrong = (info->flags & SF_FLT && !dtype_is_float(t)) ||
                  (info->flags & SF_INT && dtype_is_float(t)) ||
-                 (from && v[0].e->type != DT_BOOL) || dtype_class(t) == DC_X;
+                 (from && v[0].e->type != DT_BOOL) || (!from && dtype_class(t) == DC_X);
     if (wrong) {
         lex_error_at(p->lex, at, "%s is not defined on %s", info->name, dtype_name(v[0].e->type));
         return none;

@@ -78,6 +78,14 @@ typedef struct Const {
     bool random;       /* made by rand(seed) */
     uint64_t seed;
 } Const;
+typedef struct StrElement { /* of a constant of strings; as the runtime's struct onnxcc_string */
+    const char *data;
+    size_t size;
+} StrElement;
+Const *const_strings(Ctx *, const char *const *, int n); /* borrows them */
+StrElement const_string(const Const *, int64_t i);
+/* As u8: per string the offset and the size of its characters (i64 each), then these. */
+Const *const_packed_strings(Ctx *, const Const *);
 Const *const_new(Ctx *, DType, int64_t elements, const void *data); /* borrows data */
 Const *const_splat(Ctx *, DType, int64_t elements, const void *element);
 uint64_t const_hash(Const *);

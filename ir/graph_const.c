@@ -25,11 +25,55 @@ static const char *element(const Const *c, int64_t i) {
                    : (const char *)c->splat;
 }
 
+StrElement const_string(const Const *c, int64_t i) {
+    StrElement e;
+    memcpy(&e, element(c, i), sizeof e);
+    return e;
+}
+
+Const *const_strings(Ctx *ctx, const char *const *at, int n) {
+    StrElement *e = NEW_ARRAY(ctx->perm, StrElement, n + 1);
+    for (int i = 0; i < n; i++) e[i] = (StrElement){at[i], strlen(at[i])};
+    return const_new(ctx, DT_STR, n, e);
+}
+
+Const *const_packed_strings(Ctx *ctx, const Const *c) {
+    int64_t at = 16 * c->elements, total = at;
+    for (int64_t i = 0; i < c->elements; i++) total += (int64_t)const_string(c, i).size;
+    char *bytes = arena_alloc(ctx->perm, (size_t)total + 1);
+    for (int64_t i = 0; i < c->elements; i++) {
+        StrElement e = const_string(c, i);
+        int64_t place[2] = {at, (int64_t)e.size};
+        memcpy(bytes + 16 * i, place, sizeof place);
+        if (e.size) memcpy(bytes + at, e.data, e.size);
+        at += place[1];
+    }
+    return const_new(ctx, DT_U8, total, bytes);
+}
+
+/* Of strings the characters count, not where they lie. */
+static uint64_t hash_strings(const Const *c, uint64_t h) {
+    for (int64_t i = 0; i < (c->data ? c->elements : 1); i++) {
+        StrElement e = const_string(c, i);
+        h = hash_bytes(e.data, e.size, hash_mix(h, (uint64_t)e.size));
+    }
+    return c->data ? h : h + 1;
+}
+
+static bool same_strings(const Const *a, const Const *b) {
+    for (int64_t i = 0; i < (a->data ? a->elements : 1); i++) {
+        StrElement x = const_string(a, i), y = const_string(b, i);
+        if (x.size != y.size || (x.size && memcmp(x.data, y.data, x.size))) return false;
+    }
+    return true;
+}
+
 uint64_t const_hash(Const *c) {
     if (c->hash) return c->hash;
     size_t bytes = dtype_bytes(c->dtype);
     uint64_t h = hash_mix((uint64_t)c->dtype, (uint64_t)c->elements);
-    if (c->data) h = hash_bytes(c->data, bytes * (size_t)c->elements, h);
+    if (c->dtype == DT_STR) h = hash_strings(c, h);
+    else if (c->data) h = hash_bytes(c->data, bytes * (size_t)c->elements, h);
     else h = hash_bytes(c->splat, bytes, h + 1);
     c->hash = h ? h : 1;
     return c->hash;
@@ -120,6 +164,7 @@ bool const_same(const Const *a, const Const *b) {
     if (a->missing || b->missing) return a->missing && b->missing && a->hash == b->hash;
     if (const_hash((Const *)a) != const_hash((Const *)b)) return false;
     size_t bytes = dtype_bytes(a->dtype);
+    if (a->dtype == DT_STR) return same_strings(a, b);
     if (!a->data) return !memcmp(a->splat, b->splat, bytes);
     return a->data == b->data || !memcmp(a->data, b->data, bytes * (size_t)a->elements);
 }

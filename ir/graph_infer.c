@@ -148,7 +148,9 @@ static bool broadcast_shapes(Graph *g, Node *n, Type *out) {
     return true;
 }
 
-static bool fits_flags(int flags, DType t) {
+static bool fits_flags(ScalarOp op, DType t) {
+    int flags = scalar_info[op].flags;
+    if (op == SOP_select && dtype_class(t) == DC_X) return true;
     if (dtype_class(t) == DC_X || t == DT_INDEX || t == DT_NONE) return false;
     if (flags & SF_FLT) return dtype_is_float(t);
     return !(flags & SF_INT) || dtype_is_int(t) || t == DT_BOOL;
@@ -187,7 +189,7 @@ static bool infer_pointwise(Graph *g, Node *n) {
             return infer_fail(g, n, "the condition is %s, not bool", dtype_name(out.dtype));
         if (!same_types(g, n, first)) return false;
         DType operand = n->in[first]->type.dtype;
-        if (!fits_flags(info->flags, operand))
+        if (!fits_flags(op_scalar(n->op), operand))
             return infer_fail(g, n, "%s is not defined on %s", info->name, dtype_name(operand));
         out.dtype = info->rule == SR_CMP ? DT_BOOL : operand;
     }

@@ -8,15 +8,30 @@
 
 static void print_element(Str *s, const Const *c, int64_t i) {
     if (dtype_is_float(c->dtype)) str_float(s, const_get(c, i), c->dtype != DT_F64);
-    else if (c->dtype == DT_BOOL) str_add(s, const_get_int(c, i) ? "true" : "false");
+    else if (c->dtype == DT_STR) {
+        StrElement e = const_string(c, i);
+        str_char(s, '"');
+        str_escape(s, e.data, e.size, e.size);
+        str_char(s, '"');
+    } else if (c->dtype == DT_BOOL) str_add(s, const_get_int(c, i) ? "true" : "false");
     else if (c->dtype == DT_U64) str_fmt(s, "%llu", (unsigned long long)const_get_int(c, i));
     else str_fmt(s, "%lld", (long long)const_get_int(c, i));
+}
+
+/* Texts of the lexer end at a NUL. */
+static bool has_nul(const Const *c) {
+    for (int64_t i = 0; c->dtype == DT_STR && i < (c->data ? c->elements : 1); i++) {
+        StrElement e = const_string(c, i);
+        if (e.size && memchr(e.data, 0, e.size)) return true;
+    }
+    return false;
 }
 
 void const_print(Str *s, Const *c) {
     if (c->random) {
         str_fmt(s, "rand(%llu)", (unsigned long long)c->seed);
-    } else if (c->missing || dtype_class(c->dtype) == DC_X || (c->data && c->elements > CONST_INLINE)) {
+    } else if (c->missing || (dtype_class(c->dtype) == DC_X && c->dtype != DT_STR) ||
+               (c->data && c->elements > CONST_INLINE) || has_nul(c)) {
         uint64_t bytes = (uint64_t)c->elements * dtype_bytes(c->dtype);
         str_fmt(s, "blob %016llx %llu", (unsigned long long)const_hash(c),
                 (unsigned long long)bytes);
@@ -37,6 +52,8 @@ void const_print(Str *s, Const *c) {
 
 static Const *number(Ctx *ctx, Lexer *x, DType t) {
     Num v;
+    const char *text;
+    if (t == DT_STR) return lex_string(x, &text) ? const_strings(ctx, &text, 1) : NULL;
     if (t == DT_BOOL && lex_accept_word(x, "true")) return const_new_int(ctx, t, 1);
     if (t == DT_BOOL && lex_accept_word(x, "false")) return const_new_int(ctx, t, 0);
     if (!lex_number(x, &v)) return NULL;
@@ -77,7 +94,8 @@ static Const *blob(Ctx *ctx, Lexer *x, DType t, int64_t elements, BlobFn find, v
         return NULL;
     }
     Const *c = const_new(ctx, t, elements, NULL);
-    const void *data = find ? find(user, hash, (uint64_t)bytes) : NULL;
+    bool plain = !dtype_has_pointers(t);
+    const void *data = find && plain ? find(user, hash, (uint64_t)bytes) : NULL;
     c->data = data;
     c->missing = !data;
     c->hash = hash;

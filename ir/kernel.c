@@ -165,3 +165,13 @@ static void each_item(Block *b, void (*fn)(void *, Block *, Item *), void *user)
 void program_each_item(Program *p, void (*fn)(void *user, Block *, Item *), void *user) {
     each_item(p->body, fn, user);
 }
+
+bool program_has_pointers(const Program *p) {
+    for (int i = 0; i < p->inputs.n; i++)
+        if (dtype_has_pointers(p->inputs.at[i]->dtype)) return true;
+    for (int i = 0; i < p->outputs.n; i++)
+        if (dtype_has_pointers(p->outputs.at[i]->dtype)) return true;
+    for (int i = 0; i < p->tensors.n; i++)
+        if (dtype_has_pointers(p->tensors.at[i]->dtype)) return true;
+    return false;
+}

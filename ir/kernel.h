@@ -216,6 +216,7 @@ Expr *stmt_index(const Stmt *, int i);                        /* a subscript of 
 void stmt_set_index(Ctx *, Stmt *, Expr *const *index);       /* copied; the identity is NULL */
 Item *item_new(Program *, Block *, ItemKind);                 /* at the end of the block */
 Item *item_kernel(Program *, Block *, Kernel *);
+bool program_has_pointers(const Program *);                   /* strings or sequences */
 void program_each_item(Program *, void (*fn)(void *user, Block *, Item *), void *user);
 
 /* ---- kernel_verify.c kernel_print.c kernel_parse.c ---- */

@@ -267,6 +267,20 @@ int onnxcc_call_seq_concat_shape(struct onnxcc_frame *, void *const *bufs, const
 int onnxcc_call_seq_concat(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_opt_has(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_opt_get(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_unpack(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_equal(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_concat(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_find(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_int_find(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_split_count(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_split(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_match(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_normalize_count(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_normalize(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_of_float(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_of_int(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_to_float(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_str_to_int(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 /* Where input k, a sequence, lies: what stands for NULL is nothing. */
 const void *onnxcc_in_sequence(struct onnxcc_frame *, int k);
 

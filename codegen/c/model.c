@@ -199,10 +199,8 @@ static void pointer(Model *m, Str *out, const char *member, const char *table, i
 
 static void members(Model *m, Str *out, int n_steps) {
     const Program *p = m->plan->program;
-    bool grows = false;
+    bool grows = program_has_pointers(p);
     for (int i = 0; i < p->syms.n; i++) grows |= p->syms.at[i]->kind == SYM_VALUE;
-    for (int i = 0; i < p->tensors.n; i++) grows |= dtype_class(p->tensors.at[i]->dtype) == DC_X;
-    for (int i = 0; i < p->outputs.n; i++) grows |= dtype_class(p->outputs.at[i]->dtype) == DC_X;
     str_fmt(out, "    .abi = ONNXCC_ABI,\n    .flags = %s,\n", grows ? "ONNXCC_M_GROWS" : "0");
     str_fmt(out, "    .n_inputs = %d,\n    .n_outputs = %d,\n", p->inputs.n, p->outputs.n);
     str_fmt(out, "    .n_dims = %d,\n    .n_syms = %d,\n", m->link.n_dims, m->n_slots);

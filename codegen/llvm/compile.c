@@ -10,20 +10,12 @@ static bool fits_words(const LlvmJob *j, LLVMTargetMachineRef tm) {
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(tm);
     bool wide = LLVMPointerSize(layout) == 8;
     LLVMDisposeTargetData(layout);
-    for (int i = 0; i < j->n_entries && !wide; i++) {
-        const Program *p = j->entries[i].plan->program;
-        for (int k = 0; k < p->inputs.n + p->outputs.n + p->tensors.n; k++) {
-            int at = k - p->inputs.n - p->outputs.n;
-            const Tensor *t = k < p->inputs.n ? p->inputs.at[k]
-                              : at < 0        ? p->outputs.at[k - p->inputs.n]
-                                              : p->tensors.at[at];
-            if (dtype_class(t->dtype) == DC_X)
-                return diag_error(j->ctx, NULL,
-                                  "strings and sequences are not supported for target %s, whose "
-                                  "pointers have 32 bits; --emit=c makes portable C of the model",
-                                  j->triple);
-        }
-    }
+    for (int i = 0; i < j->n_entries && !wide; i++)
+        if (program_has_pointers(j->entries[i].plan->program))
+            return diag_error(j->ctx, NULL,
+                              "strings and sequences are not supported for target %s, whose "
+                              "pointers have 32 bits; --emit=c makes portable C of the model",
+                              j->triple);
     return true;
 }
 

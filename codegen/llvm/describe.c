@@ -304,10 +304,8 @@ V describe_model(Gen *g, Model *m) {
     step_tables(g, m, &kernels, &sites, &n_steps);
     V inputs = tensor_table(g, m, m->link.inputs, p->inputs.at, p->inputs.n);
     V outputs = tensor_table(g, m, m->link.outputs, p->outputs.at, p->outputs.n);
-    bool grows = false;
+    bool grows = program_has_pointers(p);
     for (int i = 0; i < p->syms.n; i++) grows |= p->syms.at[i]->kind == SYM_VALUE;
-    for (int i = 0; i < p->tensors.n; i++) grows |= dtype_class(p->tensors.at[i]->dtype) == DC_X;
-    for (int i = 0; i < p->outputs.n; i++) grows |= dtype_class(p->outputs.at[i]->dtype) == DC_X;
     V at[] = {i32(g, ONNXCC_ABI),
               i32(g, grows ? ONNXCC_M_GROWS : 0),
               i32(g, p->inputs.n),

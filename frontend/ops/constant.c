@@ -10,12 +10,18 @@ static Value *list_constant(OnnxNode *n, DType t, const void *data, int64_t coun
     return graph_const(n->g, NULL, const_new(n->ctx, t, count, copy), &type);
 }
 
-static Value *string_constant(OnnxNode *n, const char *s) {
-    struct {
-        const char *data;
-        size_t size;
-    } element = {s, strlen(s)};
-    return list_constant(n, DT_STR, &element, 1, 0);
+/* A list of strings, or one string of rank 0. */
+static Value *string_constant(OnnxNode *n, const char *const *at, int count, int rank) {
+    Expr *dim = ix(n, count);
+    Type type = type_make(DT_STR, &dim, rank);
+    return graph_const(n->g, NULL, const_strings(n->ctx, at, count), &type);
+}
+
+static Value *strings_constant(OnnxNode *n, const char *name) {
+    int count = attr_strings(n, name);
+    const char **at = NEW_ARRAY(n->ctx->perm, const char *, count + 1);
+    for (int i = 0; i < count; i++) at[i] = attr_string_at(n, name, i);
+    return string_constant(n, at, count, 1);
 }
 
 ONNX_OP(Constant, 1) {
@@ -36,9 +42,10 @@ ONNX_OP(Constant, 1) {
     if ((count = attr_floats(n, "value_floats", &floats)) >= 0)
         return give(n, 0, list_constant(n, DT_F32, floats, count, 1));
     if (attr_has(n, "value_string"))
-        return give(n, 0, string_constant(n, attr_string(n, "value_string", "")));
+        return give(n, 0,
+                    string_constant(n, (const char *[]){attr_string(n, "value_string", "")}, 1, 0));
     if (attr_has(n, "sparse_value")) return give(n, 0, sparse_constant(n, "sparse_value"));
-    if (attr_has(n, "value_strings")) return bad(n, "lists of strings are not supported yet");
+    if (attr_has(n, "value_strings")) return give(n, 0, strings_constant(n, "value_strings"));
     return bad(n, "the constant has no value");
 }
 
@@ -60,6 +67,8 @@ ONNX_OP(ConstantOfShape, 9) {
     return give(n, 0, graph_const(n->g, NULL, splat, &type));
 }
 
+enum { STRING_TYPE = 8 }; /* TensorProto.STRING */
+
 /* The element type that attribute `name` asks for; DT_NONE after an error. */
 static DType asked_type(OnnxNode *n, const char *name, DType otherwise) {
     if (!attr_has(n, name)) return otherwise;
@@ -78,25 +87,30 @@ static DType cast_type_by_word(OnnxNode *n) {
                                         "DOUBLE", "UINT32", "UINT64"};
     const char *word = attr_string(n, "to", "");
     for (int i = 0; i < LEN(words); i++)
-        if (!strcmp(words[i], word) && i != 7) return dtype_from_onnx(i + 1);
+        if (!strcmp(words[i], word)) return dtype_from_onnx(i + 1);
     bad(n, "cast to \"%s\" is not supported", diag_name(n->ctx, word));
     return DT_NONE;
 }
 
 static Value *convert_as_asked(OnnxNode *n, Value *x, DType to) {
+    if (x && to != x->type.dtype && (to == DT_STR || x->type.dtype == DT_STR))
+        x = to == DT_STR ? number_to_string(n, x) : string_to_number(n, x, to);
     return cast_as_onnx(n, x, to, attr_int(n, "saturate", 1), attr_string(n, "round_mode", "up"));
 }
 
 ONNX_OP(Cast, 1) {
     ATTRS("to:s!<6 to:i!@6 saturate:i@19 round_mode:s(up|down|nearest)@24");
-    Value *x = need(n, 0, T_MOVED);
-    DType to = !x ? DT_NONE : n->opset < 6 ? cast_type_by_word(n) : asked_type(n, "to", DT_NONE);
+    Value *x = need(n, 0, T_MOVED | T_STR);
+    DType to = !x                                   ? DT_NONE
+               : n->opset < 6                       ? cast_type_by_word(n)
+               : attr_int(n, "to", 0) == STRING_TYPE ? DT_STR
+                                                    : asked_type(n, "to", DT_NONE);
     return to != DT_NONE && give(n, 0, convert_as_asked(n, x, to));
 }
 
 ONNX_OP(CastLike, 15) {
     ATTRS("saturate:i@19 round_mode:s(up|down|nearest)@24");
-    Value *x = need(n, 0, T_MOVED), *like = need(n, 1, T_MOVED);
+    Value *x = need(n, 0, T_MOVED | T_STR), *like = need(n, 1, T_MOVED | T_STR);
     return x && like && give(n, 0, convert_as_asked(n, x, like->type.dtype));
 }
 

@@ -23,7 +23,8 @@ static bool join_sequences(OnnxNode *n, Value *v, const Value *a, const Value *b
     if (!x || !y) return true;
     Sequence s = *x;
     s.optional = x->optional || y->optional;
-    s.of_sequence = s.optional && (x->of_sequence || y->of_sequence || !x->optional || !y->optional);
+    s.of_sequence =
+        s.optional && (x->of_sequence || y->of_sequence || !x->optional || !y->optional);
     if (!sequence_join(n, &s.item, &y->item)) return false;
     sequence_value(n->import, v, &s);
     return true;

@@ -81,7 +81,7 @@ static Value *need_indices(OnnxNode *n, int k) {
 
 ONNX_OP(Gather, 1) {
     ATTRS("axis:i");
-    Value *x = need(n, 0, T_MOVED | T_C), *indices = need_indices(n, 1);
+    Value *x = need(n, 0, T_ANY), *indices = need_indices(n, 1);
     int axis;
     if (!x || !indices || !axis_in(n, attr_int(n, "axis", 0), x->type.rank, &axis)) return false;
     return give(n, 0, gather(n, x, indices, axis));
@@ -89,7 +89,7 @@ ONNX_OP(Gather, 1) {
 
 ONNX_OP(GatherElements, 11) {
     ATTRS("axis:i");
-    Value *x = need(n, 0, T_MOVED | T_C), *indices = need_indices(n, 1);
+    Value *x = need(n, 0, T_ANY), *indices = need_indices(n, 1);
     int axis, rank;
     if (!x || !indices || !axis_in(n, attr_int(n, "axis", 0), rank = x->type.rank, &axis))
         return false;
@@ -103,7 +103,7 @@ ONNX_OP(GatherElements, 11) {
 
 ONNX_OP(GatherND, 11) {
     ATTRS("batch_dims:i@12");
-    Value *x = need(n, 0, T_MOVED | T_C), *indices = need_indices(n, 1);
+    Value *x = need(n, 0, T_ANY), *indices = need_indices(n, 1);
     if (!x || !indices || !want_rank(n, 0, 1, MAX_RANK) || !want_rank(n, 1, 1, MAX_RANK))
         return false;
     int64_t depth, batch = attr_int(n, "batch_dims", 0);

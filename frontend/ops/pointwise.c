@@ -41,7 +41,6 @@ ONNX_OP(Add, 1) BINARY(add, T_NUM)
 ONNX_OP(Sub, 1) BINARY(sub, T_NUM)
 ONNX_OP(Mul, 1) BINARY(mul, T_NUM)
 ONNX_OP(Div, 1) BINARY(div, T_NUM)
-ONNX_OP(Equal, 1) BINARY(eq, T_PLAIN)
 ONNX_OP(Greater, 1) BINARY(gt, T_NUM)
 ONNX_OP(Less, 1) BINARY(lt, T_NUM)
 ONNX_OP(GreaterOrEqual, 12) BINARY(ge, T_NUM)
@@ -149,9 +148,17 @@ ONNX_OP(Mean, 1) {
 
 ONNX_OP(Where, 9) {
     ATTRS("");
-    Value *c = need(n, 0, T_B), *a = need(n, 1, T_PLAIN), *b = need(n, 2, T_PLAIN);
+    Value *c = need(n, 0, T_B), *a = need(n, 1, T_ANY), *b = need(n, 2, T_ANY);
     if (!c || !a || !b || !same_dtype(n, 1, 2)) return false;
     return give(n, 0, sel(n, c, a, b));
+}
+
+ONNX_OP(Equal, 1) {
+    ATTRS(LEGACY);
+    Value *a = need(n, 0, T_PLAIN | T_STR), *b = need(n, 1, T_PLAIN | T_STR);
+    if (!a || !b) return false;
+    if (a->type.dtype != DT_STR) return binary(n, SOP_eq, T_PLAIN);
+    return same_dtype(n, 0, 1) && give(n, 0, equal_strings(n, a, b));
 }
 
 /* A bound of Clip: attribute before opset 11, input from then on. *ok is lowered after an error. */

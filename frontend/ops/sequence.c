@@ -43,8 +43,7 @@ ONNX_OP(SequenceEmpty, 11) {
     ATTRS("dtype:i");
     int64_t code = attr_int(n, "dtype", 1);
     Type item = no_items(dtype_from_onnx(code));
-    if (item.dtype == DT_NONE)
-        return bad(n, "element type %lld is not supported", (long long)code);
+    if (item.dtype == DT_NONE) return bad(n, "element type %lld is not supported", (long long)code);
     return give(n, 0, sequence_known(n, &item, NULL, 0));
 }
 

@@ -59,7 +59,22 @@ static Tensor *materialise(Lower *l, Value *v) {
 
 /* ---- tensors ---- */
 
+/* Strings are stored by offsets and become pointers when the run begins. */
+static Tensor *new_strings(Lower *l, Value *v) {
+    Const *bytes = const_packed_strings(l->ctx, v->data);
+    Expr *dim = expr_int(l->ctx, bytes->elements);
+    const char *name = arena_printf(l->ctx->perm, "%s.bytes", v->name);
+    Tensor *from =
+        tensor_new(l->ctx, program_name(l->program, name), DT_U8, &dim, 1, SP_CONST);
+    Tensor *t = program_tensor(l->program, v->name, DT_STR, v->type.dims, v->type.rank);
+    from->data = bytes;
+    vec_push(l->ctx->perm, &l->program->consts, from);
+    lower_unpack(l, from, t, v->data->elements);
+    return t;
+}
+
 static Tensor *new_const(Lower *l, Value *v) {
+    if (v->type.dtype == DT_STR && !v->data->missing) return new_strings(l, v);
     Tensor *t = tensor_new(l->ctx, program_name(l->program, v->name), v->type.dtype, v->type.dims,
                            v->type.rank, SP_CONST);
     t->data = v->data;

@@ -49,6 +49,8 @@ Origin *lower_origin(Lower *, int *n);
 
 /* ---- lower_calls.c ---- */
 void lower_bind(Lower *, Sym *, Tensor *, int64_t index); /* an item: symbol = element */
+/* An item in front of all others: strings of a constant from their bytes. */
+void lower_unpack(Lower *, Tensor *bytes, Tensor *strings, int64_t elements);
 /* Gives a VALUE symbol the value of an expression. */
 void lower_bind_dim(Lower *, Sym *, Expr *value);
 

@@ -104,6 +104,19 @@ void lower_bind_dim(Lower *l, Sym *y, Expr *value) {
     lower_bind(l, y, t, 0);
 }
 
+void lower_unpack(Lower *l, Tensor *bytes, Tensor *strings, int64_t elements) {
+    Call call = {0};
+    Block *outer = lower_enter(l, l->program->body);
+    vec_push(l->ctx->perm, &call.in, bytes);
+    vec_push(l->ctx->perm, &call.out, strings);
+    call_int(l, &call, elements);
+    Item *it = call_done(l, &call, "str_unpack", NULL);
+    Item **at = l->program->body->items.at;
+    memmove(at + 1, at, sizeof *at * (size_t)(l->program->body->items.n - 1));
+    at[0] = it;
+    lower_enter(l, outer);
+}
+
 bool lower_op_call(Lower *l) {
     Call call = {0};
     for (int i = 0; i < l->node->n_in; i++)

@@ -1,4 +1,4 @@
-/* Models that use sequences and optionals wrongly. */
+/* Models that use sequences, optionals and strings wrongly. */
 #include "cases.h"
 
 /* A graph input of a sequence (field 4) or an optional (9) of what `inner` is; TypeProto's fields. */
@@ -96,7 +96,39 @@ static Buf optional_as_sequence(void) {
     return model_of(&g);
 }
 
+static Buf string_node(const char *op, Buf attribute) {
+    Graph g = simple_graph();
+    Buf n = node(op, "s", "y");
+    put_message(&g.inputs, 11, value("s", 8, "2 3"));
+    put_message(&n, 5, attribute);
+    add_node(&g, n);
+    return model_of(&g);
+}
+
+static Buf wrong_pattern(void) {
+    return string_node("RegexFullMatch", attr_string("pattern", "a(b"));
+}
+
+static Buf large_pattern(void) {
+    return string_node("RegexFullMatch", attr_string("pattern", "(a|b)*a(a|b){20}"));
+}
+
+static Buf matrix_of_words(void) {
+    return string_node("StringNormalizer", attr_string("case_change_action", "LOWER"));
+}
+
+static Buf sum_of_strings(void) {
+    Graph g = simple_graph();
+    put_message(&g.inputs, 11, value("s", 8, "2 3"));
+    add_node(&g, node("Add", "s s", "y"));
+    return model_of(&g);
+}
+
 const Case sequence_cases[] = {
+    {"wrong_pattern", wrong_pattern, "(RegexFullMatch|\"a(b\": ( has no )", NULL},
+    {"large_pattern", large_pattern, "the pattern needs too many states", NULL},
+    {"matrix_of_words", matrix_of_words, "the first dimension of a matrix of words must be 1", NULL},
+    {"sum_of_strings", sum_of_strings, "input 0 must be a tensor of|not str", NULL},
     {"sequence_of_sequences", sequence_of_sequences,
      "input \"s\" is not a tensor, a sequence of tensors, or an optional of one of them", NULL},
     {"unknown_rank", unknown_rank, "the rank of the sequence's items is not known", NULL},

@@ -72,8 +72,8 @@ static bool items_of(Ctx *ctx, Bytes b, ItemFile *out) {
         if (key >> 3 == 5) return items_of(ctx, inner, out);
         if (key >> 3 != 3) continue;
         Model *m = wrap_tensor(ctx, inner.at, (size_t)(inner.end - inner.at));
-        if (!m || !tensor_read(m, NULL, m->proto->graph->initializer[0],
-                               &out->at[out->count].data, &out->at[out->count].type))
+        if (!m || !tensor_read(m, NULL, m->proto->graph->initializer[0], &out->at[out->count].data,
+                               &out->at[out->count].type))
             return false;
         out->count++;
     }

@@ -14,7 +14,7 @@ typedef struct ItemFile {
     struct {
         Const *data;
         Type type;
-    } *at;
+    } * at;
     int64_t count;
     bool nothing; /* an optional that holds nothing */
 } ItemFile;

@@ -55,9 +55,9 @@ def model(name, inputs, outputs, nodes, constants, *data, opset=17, reference=Fa
                 (folder / f"{kind}_{i}.pb").write_bytes(text)
 
 
-def save(name, graph, *data):
-    """A model with sequences or optionals; data sets of dicts of inputs and dicts of outputs."""
-    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9, producer_name="onnxcc")
+def save(name, graph, *data, opset=18):
+    """A model with values of any kind; data sets of dicts of inputs and dicts of outputs."""
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9, producer_name="onnxcc")
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, HERE / f"{name}.onnx")
     for k, (inputs, outputs) in enumerate(data):
@@ -113,6 +113,41 @@ def sequence_models():
          ({"x": None}, {"has": np.False_, "y": np.zeros(3, np.float32), "again": None}))
 
 
+def string_models():
+    """Words joined, cut, compared, chosen, moved, matched; numbers to strings and back."""
+    value, strings = helper.make_tensor_value_info, TensorProto.STRING
+    text = lambda *at: np.array(at, object)
+    constants = {"end": text("-x"), "none": text("(ohne)", "(keins)"), "order": np.array([1, 0]),
+                 "first": np.array([0]), "zero": np.array([0])}
+    graph = helper.make_graph(
+        [node("StringConcat", "words end", "joined"), node("RegexFullMatch", "joined", "plain", pattern=r"[a-zé]{2,4}-\w"),
+         node("Gather", "none zero", "other"), node("Where", "plain words other", "chosen"),
+         node("Equal", "words chosen", "same"), node("StringSplit", "joined", "parts counts", delimiter="-"),
+         node("Cast", "numbers", "texts", to=strings), node("Cast", "texts", "back", to=F32),
+         node("Concat", "texts words", "all", axis=0), node("Gather", "all order", "picked"),
+         node("StringNormalizer", "words", "normal", case_change_action="LOWER", is_case_sensitive=0,
+              stopwords=["UND"])],
+        "words", [value("words", strings, ["N"]), value("numbers", F32, ["N"])],
+        [value("joined", strings, ["N"]), value("plain", BOOL, ["N"]), value("chosen", strings, ["N"]),
+         value("same", BOOL, ["N"]), value("parts", strings, ["N", "P"]), value("counts", I64, ["N"]),
+         value("texts", strings, ["N"]), value("back", F32, ["N"]), value("picked", strings, [2]),
+         value("normal", strings, ["L"])],
+        [numpy_helper.from_array(v, k) for k, v in constants.items()])
+    words = text("und", "Über", "a-b-c", "", "né", "ÉCOLE и")
+    numbers = np.array([0.1, -1e-7, 3, 1e20, np.float32(1) / 3, -np.inf], np.float32)
+    plain = np.array([True, False, False, False, True, False])
+    parts = [(w + "-x").split("-") for w in words]
+    texts = text("0.1", "-1e-07", "3.0", "1e+20", "0.33333334", "-INF")
+    most = max(map(len, parts))
+    save("words", graph, ({"words": words, "numbers": numbers}, {
+        "joined": np.array([w + "-x" for w in words], object), "plain": plain,
+        "chosen": np.where(plain, words, "(ohne)").astype(object), "same": plain,
+        "parts": np.array([p + [""] * (most - len(p)) for p in parts], object),
+        "counts": np.array([len(p) for p in parts]), "texts": texts, "back": numbers,
+        "picked": np.array([texts[1], texts[0]], object),
+        "normal": text("über", "a-b-c", "", "né", "école и")}), opset=20)
+
+
 def main():
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir()
@@ -162,8 +197,6 @@ def main():
           {"f64": np.array([1e-300, -2.5, np.nan]), "f16": np.array([1, -0.5, np.inf], np.float16),
            "i64": np.array([3, -(2**31), 7]), "i32": np.array([5, -6, 2**31 - 1], np.int32),
            "u8": np.array([0, 255, 101], np.uint8), "flag": np.array([True, False, True])})
-    sequence_models()
-
     # What a loop's rounds place is dead behind them: 300 rounds need no more room than one. The result has a size that only
     # the run knows, too.
     value = helper.make_tensor_value_info
@@ -247,6 +280,8 @@ def main():
            "shape": np.array([2, 2])},
           *[{"x": z(n, 3), "w": z(2).astype(np.complex128)} for n in (4, 1)], opset=25, reference=True)
 
+    sequence_models()
+    string_models()
 
 
 main()

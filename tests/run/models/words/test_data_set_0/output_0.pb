@@ -1,0 +1,1 @@
+2und-x2Über-x2a-b-c-x2-x2né-x2ÉCOLE и-xBjoined

@@ -1,0 +1,1 @@
+2und2(ohne)2(ohne)2(ohne)2né2(ohne)Bchosen
