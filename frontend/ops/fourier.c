@@ -286,13 +286,13 @@ ONNX_OP(DFT, 17) {
     int axis;
     if (!x || !want_rank(n, 0, 2, MAX_RANK)) return false;
     bool inverse = attr_int(n, "inverse", 0) != 0, onesided = attr_int(n, "onesided", 0) != 0;
+    if (onesided && !demand_equal(n, x->type.dims[x->type.rank - 1], inverse ? 2 : 1))
+        return bad(n, "a one-sided transform takes %s input", inverse ? "complex" : "real");
     if (n->opset >= 20) which = -2;
     if (n->opset >= 20 && is_late(n, 2)) return give(n, 0, late_dft(n, x, inverse, onesided));
     if (n->opset >= 20 && has(n, 2) && !known_int(n, 2, &which)) return false;
     if (!axis_in(n, which, x->type.rank, &axis)) return false;
     if (axis == x->type.rank - 1) return bad(n, "the last axis holds the complex numbers");
-    if (onesided && !expr_is(x->type.dims[x->type.rank - 1], inverse ? 2 : 1))
-        return bad(n, "a one-sided transform takes %s input", inverse ? "complex" : "real");
     Expr *length = x->type.dims[axis];
     if (inverse && onesided) length = expr_muli(n->ctx, expr_addi(n->ctx, length, -1), 2);
     if (has(n, 1) && !input_cell(n, 1, &length, 1)) return false;
