@@ -1,0 +1,16 @@
+# The official ONNX suite through compiled programs (tests/conformance/run.py): all of it at -O2, and
+# a quarter, chosen by the sources, at -O0 and with symbolic sizes. DISABLED until known.txt is made
+# for the operators that are there by now: docs/conformance.md says how.
+file(GLOB conformance_python ${CMAKE_BINARY_DIR}/venv/bin/python)
+if(conformance_python)
+    set(run ${conformance_python} -B ${CMAKE_SOURCE_DIR}/tests/conformance/run.py
+        $<TARGET_FILE:onnxcc> -j 1)
+    foreach(k RANGE 3)
+        add_test(NAME conformance_O2_${k} COMMAND ${run} --level O2 --part ${k}/4)
+    endforeach()
+    add_test(NAME conformance_O0 COMMAND ${run} --level O0 --part hash/4)
+    add_test(NAME conformance_symbolic COMMAND ${run} --level symbolic --part hash/4)
+    foreach(test O2_0 O2_1 O2_2 O2_3 O0 symbolic)
+        set_tests_properties(conformance_${test} PROPERTIES DISABLED TRUE)
+    endforeach()
+endif()
