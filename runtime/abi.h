@@ -250,6 +250,7 @@ void onnxcc_fault(struct onnxcc_frame *, int code); /* keeps the first */
 /* Runtime operators: 0 or an error code. bufs and args are listed at each definition
  * (core/calls_*.c). */
 int onnxcc_call_seed(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_nms(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_nonzero_count(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_nonzero_fill(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_topk(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
