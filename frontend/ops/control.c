@@ -208,9 +208,9 @@ typedef struct ScanLists {
     int64_t *axes, *reverse, *out_axes, *out_reverse;
 } ScanLists;
 
-static bool scan_lists(OnnxNode *n, ScanLists *s) {
+static bool scan_lists(OnnxNode *n, ScanLists *s, int n_in) {
     s->sequences = (int)MAX(0, MIN(attr_int(n, "num_scan_inputs", 0), INT32_MAX));
-    s->carried = n->n_in - s->sequences;
+    s->carried = n_in - s->sequences;
     s->outputs = n->n_out - s->carried;
     if (s->sequences < 1 || s->carried < 0 || s->outputs < 0)
         return bad(n, "attribute \"num_scan_inputs\" does not fit");
@@ -218,39 +218,80 @@ static bool scan_lists(OnnxNode *n, ScanLists *s) {
     s->reverse = NEW_ARRAY(n->ctx->perm, int64_t, n->n_in + n->n_out);
     s->out_axes = NEW_ARRAY(n->ctx->perm, int64_t, n->n_in + n->n_out);
     s->out_reverse = NEW_ARRAY(n->ctx->perm, int64_t, n->n_in + n->n_out);
+    if (n->opset < 9) return list_of(n, "directions", s->sequences, s->reverse);
     return list_of(n, "scan_input_axes", s->sequences, s->axes) &&
            list_of(n, "scan_input_directions", s->sequences, s->reverse) &&
            list_of(n, "scan_output_axes", s->outputs, s->out_axes) &&
            list_of(n, "scan_output_directions", s->outputs, s->out_reverse);
 }
 
+/* One scan over `in`, of which the first s->carried are carried. */
+static Node *scan_node(OnnxNode *n, Value *const *in, int n_in, ScanLists *s) {
+    int n_out = s->carried + s->outputs;
+    Value **args = results(n, n_in), **out = results(n, n_out);
+    for (int k = 0; k < s->sequences; k++) {
+        int axis;
+        if (!axis_in(n, s->axes[k], in[s->carried + k]->type.rank, &axis)) return NULL;
+        s->axes[k] = axis;
+    }
+    Node *node = node_draft(n->g, OP_scan, in, n_in, n_out);
+    Region *region = region_new(n->g, node);
+    for (int i = 0; i < n_in; i++) {
+        bool carried = i < s->carried;
+        Type t = carried ? in[i]->type : without_axis(&in[i]->type, s->axes[i - s->carried]);
+        args[i] = region_arg(n->g, region, carried ? "carried" : "element", &t);
+    }
+    if (!build_subgraph(n, attr_graph(n, "body"), region, args, n_in, out, n_out)) return NULL;
+    for (int i = 0; i < s->outputs; i++)
+        if (s->out_axes[i] < 0) s->out_axes[i] += out[s->carried + i]->type.rank + 1;
+    node_set_int(n->g, node, "n_carried", s->carried);
+    node_set_ints(n->g, node, "axes", s->axes, s->sequences);
+    node_set_ints(n->g, node, "reverse", s->reverse, s->sequences);
+    node_set_ints(n->g, node, "out_axes", s->out_axes, s->outputs);
+    node_set_ints(n->g, node, "out_reverse", s->out_reverse, s->outputs);
+    return node_finish(n->g, node) ? node : NULL;
+}
+
 ONNX_OP(Scan, 9) {
     ATTRS("body:g! num_scan_inputs:i! scan_input_axes:I scan_input_directions:I scan_output_axes:I "
           "scan_output_directions:I");
     ScanLists s = {0};
-    Value **args = results(n, n->n_in), **out = results(n, n->n_out);
-    if (!scan_lists(n, &s)) return false;
-    for (int i = 0; i < n->n_in; i++) {
-        int axis, k = i - s.carried;
+    if (!scan_lists(n, &s, n->n_in)) return false;
+    for (int i = 0; i < n->n_in; i++)
         if (!need(n, i, T_ANY)) return false;
-        if (k >= 0 && !axis_in(n, s.axes[k], n->in[i]->type.rank, &axis)) return false;
-        if (k >= 0) s.axes[k] = axis;
+    Node *node = scan_node(n, n->in, n->n_in, &s);
+    return node && give_all(n, node->out, n->n_out);
+}
+
+/* Input 0 may hold lengths; then every input has a batch axis in front: a scan over the batch whose
+ * body is the scan of one sample. */
+ONNX_OP(Scan, 8) {
+    ATTRS("body:g! num_scan_inputs:i! directions:I");
+    ScanLists s = {0};
+    int n_in = n->n_in - 1;
+    if (has(n, 0)) return bad(n, "lengths of the sequences (input 0) are not supported");
+    if (n_in < 1) return bad(n, "a scan has at least one sequence");
+    if (!scan_lists(n, &s, n_in)) return false;
+    for (int i = 0; i < n_in; i++)
+        if (!need(n, i + 1, T_ANY) || !want_rank(n, i + 1, i < s.carried ? 1 : 2, MAX_RANK))
+            return false;
+    Node *outer = node_draft(n->g, OP_scan, n->in + 1, n_in, n->n_out);
+    Region *region = region_new(n->g, outer), *outside = n->g->at;
+    Value **args = results(n, n_in);
+    for (int i = 0; i < n_in; i++) {
+        Type t = without_axis(&n->in[i + 1]->type, 0);
+        args[i] = region_arg(n->g, region, "sample", &t);
     }
-    Node *node = node_draft(n->g, OP_scan, n->in, n->n_in, n->n_out);
-    Region *region = region_new(n->g, node);
-    for (int i = 0; i < n->n_in; i++) {
-        Type t =
-            i < s.carried ? n->in[i]->type : without_axis(&n->in[i]->type, s.axes[i - s.carried]);
-        args[i] = region_arg(n->g, region, i < s.carried ? "carried" : "element", &t);
-    }
-    if (!build_subgraph(n, attr_graph(n, "body"), region, args, n->n_in, out, n->n_out))
-        return false;
-    for (int i = 0; i < s.outputs; i++)
-        if (s.out_axes[i] < 0) s.out_axes[i] += out[s.carried + i]->type.rank + 1;
-    node_set_int(n->g, node, "n_carried", s.carried);
-    node_set_ints(n->g, node, "axes", s.axes, s.sequences);
-    node_set_ints(n->g, node, "reverse", s.reverse, s.sequences);
-    node_set_ints(n->g, node, "out_axes", s.out_axes, s.outputs);
-    node_set_ints(n->g, node, "out_reverse", s.out_reverse, s.outputs);
-    return node_finish(n->g, node) && give_all(n, node->out, n->n_out);
+    n->g->at = region;
+    Node *inner = scan_node(n, args, n_in, &s);
+    n->g->at = outside;
+    if (!inner) return false;
+    for (int i = 0; i < n->n_out; i++) region_result(n->g, region, inner->out[i]);
+    int64_t *zeros = NEW_ARRAY(n->ctx->perm, int64_t, n_in + n->n_out);
+    node_set_int(n->g, outer, "n_carried", 0);
+    node_set_ints(n->g, outer, "axes", zeros, n_in);
+    node_set_ints(n->g, outer, "reverse", zeros, n_in);
+    node_set_ints(n->g, outer, "out_axes", zeros, n->n_out);
+    node_set_ints(n->g, outer, "out_reverse", zeros, n->n_out);
+    return node_finish(n->g, outer) && give_all(n, outer->out, n->n_out);
 }

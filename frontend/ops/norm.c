@@ -3,20 +3,65 @@
 
 /* ---- batch ---- */
 
-/* Inference only: the running statistics are applied as one factor and one offset per channel. */
+/* A statistic over all axes but the channels', in f32 for small floats: [C], or [C, ...] where the
+ * axes are not spatial. */
+static Value *channel_mean(OnnxNode *n, Value *x, bool spatial) {
+    int64_t axes[MAX_RANK];
+    int count = 0;
+    if (!x) return NULL;
+    for (int i = 0; i < x->type.rank; i++)
+        if (i == 0 || (i > 1 && spatial)) axes[count++] = i;
+    return build_reduce(n->g, x, "mean", axes, count, false);
+}
+
+/* old * momentum + fresh * (1 - momentum), in the type of `old` */
+static Value *running(OnnxNode *n, Value *old, Value *fresh) {
+    double momentum = attr_float(n, "momentum", (double)0.9f);
+    if (!old || !fresh) return NULL;
+    Value *kept = bin(n, SOP_mul, cast_to(n, old, fresh->type.dtype), flt(n, fresh, momentum));
+    Value *new = bin(n, SOP_mul, fresh, flt(n, fresh, 1 - momentum));
+    return cast_to(n, bin(n, SOP_add, kept, new), old->type.dtype);
+}
+
+/* In training: v[3], v[4] become this batch's mean and variance, the outputs the running ones. */
+static bool batch_statistics(OnnxNode *n, Value **v, bool spatial) {
+    Value *x = cast_to(n, v[0], v[0]->type.dtype == DT_F64 ? DT_F64 : DT_F32);
+    Value *mean = channel_mean(n, x, spatial);
+    Value *off = bin(n, SOP_sub, x, spatial ? per_channel(n, mean, v[0]->type.rank) : mean);
+    Value *variance = channel_mean(n, bin(n, SOP_mul, off, off), spatial);
+    for (int i = 1; i < n->n_out; i++) {
+        Value *fresh = i % 2 ? mean : variance, *old = v[i % 2 ? 3 : 4];
+        if (!give(n, i, i < 3 ? running(n, old, fresh) : cast_to(n, fresh, old->type.dtype)))
+            return false;
+    }
+    v[3] = mean;
+    v[4] = variance;
+    return mean && variance;
+}
+
+/* Before opset 14 the number of outputs tells; before 7 also an attribute. */
+static bool is_training(OnnxNode *n) {
+    if (n->opset >= 14) return attr_int(n, "training_mode", 0) != 0;
+    if (n->opset < 7 && attr_int(n, "is_test", 0)) return false;
+    for (int i = 1; i < n->n_out; i++)
+        if (wants(n, i)) return true;
+    return false;
+}
+
+/* The statistics are applied as one factor and one offset per channel. */
 ONNX_OP(BatchNormalization, 1) {
     ATTRS("epsilon:f momentum:f is_test:i<7 consumed_inputs:I<6 spatial:i<9 training_mode:i@14");
     Value *v[5];
     for (int i = 0; i < 5; i++)
         if (!(v[i] = need(n, i, T_FLOAT))) return false;
-    if (attr_int(n, "training_mode", 0))
-        return bad(n, "batch normalization in training is not supported");
-    bool channels = attr_int(n, "spatial", 1) != 0;
+    bool spatial = attr_int(n, "spatial", 1) != 0;
     int rank = v[0]->type.rank;
-    for (int i = 1; i < 5; i++) {
-        if (channels && !want_rank(n, i, 1, 1)) return false;
-        v[i] = cast_to(n, channels ? per_channel(n, v[i], rank) : v[i], v[0]->type.dtype);
-    }
+    for (int i = 1; i < 5; i++)
+        if (spatial && !want_rank(n, i, 1, 1)) return false;
+    if (is_training(n) && (!want_rank(n, 0, 2, MAX_RANK) || !batch_statistics(n, v, spatial)))
+        return false;
+    for (int i = 1; i < 5; i++)
+        v[i] = cast_to(n, spatial ? per_channel(n, v[i], rank) : v[i], v[0]->type.dtype);
     Value *spread = un(
         n, SOP_sqrt, bin(n, SOP_add, v[4], flt(n, v[4], attr_float(n, "epsilon", (double)1e-5f))));
     Value *factor = bin(n, SOP_div, v[1], spread);

@@ -172,6 +172,130 @@ def random_independent(_):  # two nodes without seeds differ; with the same seed
     save("random_independent", nodes, {}, "n zero", [np.int64(0), np.zeros(64, np.float32)])
 
 
+# ---- detection ----
+
+
+def boxes(random, batches, n):
+    corner, size = random.random((2, batches, n, 2), np.float32)
+    return np.concatenate([corner, corner + 0.4 * size], -1)
+
+
+@case
+def nms_symbolic(random):
+    save("nms_symbolic", [node("NonMaxSuppression", "b s most iou least", "y")],
+         {"b": boxes(random, 2, 12), "s": random.random((2, 3, 12), np.float32),
+          "most": np.array([4]), "iou": f32(0.2), "least": f32(0.1)}, "y",
+         dims={"b": ["B", "N", 4], "s": ["B", "C", "N"]}, opset=11)
+
+
+@case
+def nms_ties(_):  # equal scores: the first box; no limits but the number
+    b = np.tile(f32(0, 0, 1, 1), (1, 3, 1)) + f32(0, 0.5, 5)[None, :, None]
+    save("nms_ties", [node("NonMaxSuppression", "b s most", "y")],
+         {"b": b, "s": f32(0.5, 0.5, 0.5)[None, None], "most": np.array([9])}, "y",
+         [np.array([[0, 0, 0], [0, 0, 2]])], opset=11)
+
+
+@case
+def roi_align_adaptive(random):  # as many samples as a bin has elements
+    rois = f32([0.3, 1.2, 7.9, 5.6], [2, 2, 3, 9.5], [-3, -2, 12, 11])
+    save("roi_align_adaptive", [node("RoiAlign", "x r i", "y", output_height=2, output_width=3,
+                                     spatial_scale=0.9)],
+         {"x": floats(random, 2, 2, 10, 9), "r": rois, "i": np.array([0, 1, 0])}, "y", opset=16,
+         dims={"x": [2, "C", "H", "W"], "r": ["R", 4], "i": ["R"]})
+
+
+@case
+def max_roi_pool(_):
+    x = np.arange(36, dtype=np.float32).reshape(1, 1, 6, 6)
+    save("max_roi_pool", [node("MaxRoiPool", "x r", "y", pooled_shape=[2, 2], spatial_scale=0.5)],
+         {"x": x, "r": f32([0, 2, 2, 9, 8], [0, 6, 4, 4, 4])}, "y",
+         [f32([[[15, 17], [27, 29]]], [[[15, 15], [15, 15]]])], opset=11)
+
+
+# ---- sets, grams, columns ----
+
+
+@case
+def unique_rows(random):
+    x = random.integers(0, 2, (40, 2, 2)).astype(np.int32)
+    save("unique_rows", [node("Unique", "x", "y i v c", axis=0)], {"x": x}, "y i v c",
+         dims={"x": ["N", 2, "M"]})
+
+
+@case
+def unique_unsorted(_):  # NaN is equal to NaN
+    x = f32(2, np.nan, 1, 2, np.nan, -0.0, 0)
+    save("unique_unsorted", [node("Unique", "x", "y i v c", sorted=0)], {"x": x}, "y i v c",
+         [f32(2, np.nan, 1, -0.0), np.array([0, 1, 2, 5]), np.array([0, 1, 2, 0, 1, 3, 3]),
+          np.array([2, 2, 1, 2])])
+
+
+@case
+def unique_empty(_):
+    none = np.zeros(0, np.int64)
+    save("unique_empty", [node("Unique", "x", "y i v c")], {"x": none}, "y i v c", [none] * 4,
+         dims={"x": ["N"]})
+
+
+@case
+def tfidf_weights(_):  # pairs with a gap of up to 1, in rows
+    x = np.array([[1, 2, 1, 2, 3], [3, 3, 3, 1, 2]])
+    save("tfidf_weights",
+         [node("TfIdfVectorizer", "x", "y", mode="TFIDF", min_gram_length=2, max_gram_length=2,
+               max_skip_count=1, ngram_counts=[0, 2], ngram_indexes=[3, 0, 1, 2],
+               pool_int64s=[1, 3, 1, 2, 3, 3], weights=[1.0, 2.0, 3.0, 4.0])],
+         {"x": x}, "y", [f32([0, 4, 0, 0], [0, 2, 9, 0])], dims={"x": ["N", "L"]})
+
+
+@case
+def col2im_3d(random):
+    save("col2im_3d", [node("Col2Im", "x image block", "y", pads=[1, 0, 0, 1, 0, 1],
+                            strides=[2, 1, 1], dilations=[1, 2, 1])],
+         {"x": floats(random, 2, 24, 18)}, "y",
+         constants={"image": np.array([5, 4, 3]), "block": np.array([2, 2, 2])})
+
+
+@case
+def deform_conv_groups(random):
+    save("deform_conv_groups",
+         [node("DeformConv", "x w o b m", "y", group=2, offset_group=2, pads=[1, 1, 1, 1],
+               strides=[2, 1])],
+         {"x": floats(random, 1, 4, 5, 6), "w": floats(random, 4, 2, 3, 3),
+          "o": floats(random, 1, 36, 3, 6), "b": floats(random, 4),
+          "m": random.random((1, 18, 3, 6), np.float32)}, "y", dims={"x": ["N", 4, "H", "W"],
+                                                                     "o": ["N", 36, "OH", "OW"],
+                                                                     "m": ["N", 18, "OH", "OW"]})
+
+
+@case
+def det_batches(random):  # with pivots of 0, and a singular matrix
+    x = random.standard_normal((2, 3, 5, 5))
+    x[0, 0, 0, 0] = 0
+    x[1, 1] = 1
+    save("det_batches", [node("Det", "x", "y")], {"x": x}, "y", dims={"x": [2, "B", "N", "N"]})
+
+
+@case
+def resize_antialias_symbolic(random):
+    save("resize_antialias_symbolic",
+         [node("Resize", "x   s", "y", mode="cubic", antialias=1, axes=[0, 1])],
+         {"x": floats(random, 9, 11), "s": np.array([4, 7])}, "y",
+         dims={"x": ["H", "W"]})
+
+
+# ---- training ----
+
+
+@case
+def batch_norm_training(random):
+    x, v = floats(random, 3, 2, 4), [floats(random, 2) for _ in range(4)]
+    v[3] = np.abs(v[3])
+    save("batch_norm_training",
+         [node("BatchNormalization", "x s b m v", "y rm rv", training_mode=1, momentum=0.75)],
+         dict(zip("xsbmv", [x] + v)), "y rm rv", dims={"x": ["N", 2, "L"]})
+
+
 def main():
     for name in sys.argv[1:] or CASES:
         CASES[name](np.random.default_rng(zlib.crc32(name.encode())))
