@@ -112,6 +112,7 @@ static Value *all_counts(Pool *p) {
     return build_concat(n->g, parts, n_parts, 1);
 }
 
+/* Counts by the weights of their n-grams, which stand in the order of the pool. */
 static Value *weighted(Pool *p, Value *counts) {
     OnnxNode *n = p->n;
     const char *mode = attr_string(n, "mode", "TF");
@@ -119,8 +120,8 @@ static Value *weighted(Pool *p, Value *counts) {
     int given = attr_floats(n, "weights", &w);
     Value *zero = num(n, counts, 0), *one = num(n, counts, 1), *weights = one;
     if (!strcmp(mode, "TF")) return counts;
-    if (given >= 0 && given != p->width)
-        return bad(n, "%d weights are given for %lld results", given, (long long)p->width), NULL;
+    if (given >= 0 && given != p->grams)
+        return bad(n, "%d weights are given for %d n-grams", given, p->grams), NULL;
     if (given >= 0) {
         float *copy = arena_copy(n->ctx->perm, w, sizeof *w * (size_t)given);
         Expr *dims[] = {ix(n, given)};
@@ -139,7 +140,8 @@ ONNX_OP(TfIdfVectorizer, 9) {
     if (!x || !want_rank(n, 0, 1, 2) || !check_pool(&p)) return false;
     bool flat = x->type.rank == 1;
     p.x = cast_to(n, flat ? unsqueeze(n, x, 0) : x, DT_I64);
-    Value *counts = p.x ? all_counts(&p) : NULL, *y = counts ? place_counts(&p, counts) : NULL;
-    y = y ? weighted(&p, y) : NULL;
+    Value *counts = p.x ? all_counts(&p) : NULL;
+    counts = counts ? weighted(&p, counts) : NULL;
+    Value *y = counts ? place_counts(&p, counts) : NULL;
     return give(n, 0, flat && y ? reshape_to(n, y, y->type.dims + 1, 1) : y);
 }

@@ -245,7 +245,7 @@ def tfidf_weights(_):  # pairs with a gap of up to 1, in rows
          [node("TfIdfVectorizer", "x", "y", mode="TFIDF", min_gram_length=2, max_gram_length=2,
                max_skip_count=1, ngram_counts=[0, 2], ngram_indexes=[3, 0, 1, 2],
                pool_int64s=[1, 3, 1, 2, 3, 3], weights=[1.0, 2.0, 3.0, 4.0])],
-         {"x": x}, "y", [f32([0, 4, 0, 0], [0, 2, 9, 0])], dims={"x": ["N", "L"]})
+         {"x": x}, "y", [f32([0, 6, 0, 0], [0, 3, 12, 0])], dims={"x": ["N", "L"]})
 
 
 @case
