@@ -296,6 +296,119 @@ def batch_norm_training(random):
          dict(zip("xsbmv", [x] + v)), "y rm rv", dims={"x": ["N", 2, "L"]})
 
 
+# ---- ai.onnx.ml ----
+
+
+def ml(kind, inputs, outputs, **attributes):
+    return node(kind, inputs, outputs, domain="ai.onnx.ml", **attributes)
+
+
+@case
+def ml_features(random):  # missing values, scaling, a length of 1 (and none of 0)
+    x = f32([np.nan, 2, 0], [3, np.nan, 4], [0, 0, 0])
+    full = np.where(np.isnan(x), f32(7, 8, 9), x)
+    scaled = (full - f32(1, 2, 3)) * np.float32(0.5)
+    size = np.sqrt((full * full).sum(1, keepdims=True))
+    save("ml_features",
+         [ml("Imputer", "x", "full", imputed_value_floats=[7.0, 8.0, 9.0],
+             replaced_value_float=float("nan")),
+          ml("Scaler", "full", "s", offset=[1.0, 2.0, 3.0], scale=[0.5]),
+          ml("Normalizer", "full", "n", norm="L2"),
+          ml("FeatureVectorizer", "s n", "v", inputdimensions=[3, 3]),
+          ml("ArrayFeatureExtractor", "v at", "y")],
+         {"x": x}, "v y", [np.hstack([scaled, full / np.where(size, size, 1)]),
+                           np.hstack([scaled, full / np.where(size, size, 1)])[:, [5, 0]]],
+         domain=("ai.onnx.ml", 3), constants={"at": np.array([5, 0])}, dims={"x": ["N", 3]})
+
+
+@case
+def ml_labels(_):  # a key that is NaN, and one that is not there
+    x = f32([3, np.nan], [5, 1])
+    save("ml_labels",
+         [ml("LabelEncoder", "x", "k", keys_floats=[3.0, float("nan"), 1.0],
+             values_int64s=[5, 6, 7], default_int64=-2),
+          ml("OneHotEncoder", "k", "y", cats_int64s=[7, 6])], {"x": x}, "k y",
+         [np.array([[5, 6], [-2, 7]]), f32([[0, 0], [0, 1]], [[0, 0], [1, 0]])],
+         domain=("ai.onnx.ml", 4), dims={"x": ["N", "M"]})
+
+
+@case
+def ml_linear(random):
+    x, w = floats(random, 3, 4), floats(random, 2, 4)
+    y = np.exp(x @ w.T + f32(0.5, -0.5))
+    save("ml_linear", [ml("LinearRegressor", "x", "y", targets=2, coefficients=w.ravel().tolist(),
+                          intercepts=[0.5, -0.5], post_transform="SOFTMAX")],
+         {"x": x}, "y", [y / y.sum(1, keepdims=True)], domain=("ai.onnx.ml", 1),
+         dims={"x": ["N", 4]})
+
+
+# x0 <= 1 ? (x1 > 0 ? leaf 3 : leaf 4) : leaf 2; NaN of x1 goes to leaf 3
+TREE = {"nodes_treeids": [0, 0, 0, 0, 0], "nodes_nodeids": [0, 1, 2, 3, 4],
+        "nodes_featureids": [0, 1, 0, 0, 0], "nodes_values": [1.0, 0.0, 0.0, 0.0, 0.0],
+        "nodes_modes": ["BRANCH_LEQ", "BRANCH_GT", "LEAF", "LEAF", "LEAF"],
+        "nodes_truenodeids": [1, 3, 0, 0, 0], "nodes_falsenodeids": [2, 4, 0, 0, 0],
+        "nodes_missing_value_tracks_true": [0, 1, 0, 0, 0]}
+SAMPLES = f32([0, 1], [0, -1], [2, 5], [1, np.nan])
+
+
+@case
+def ml_tree_regressor(_):
+    leaves = {"target_treeids": [0] * 3, "target_nodeids": [2, 3, 4], "target_ids": [0, 1, 0],
+              "target_weights": [10.0, 20.0, 30.0]}
+    save("ml_tree_regressor",
+         [ml("TreeEnsembleRegressor", "x", "y", n_targets=2, base_values=[1.0, 2.0], **TREE,
+             **leaves)],
+         {"x": SAMPLES}, "y", [f32([1, 22], [31, 2], [11, 2], [1, 22])],
+         domain=("ai.onnx.ml", 3), dims={"x": ["N", 2]})
+
+
+@case
+def ml_tree_binary(_):  # scores of one class, logistic
+    leaves = {"class_treeids": [0] * 3, "class_nodeids": [2, 3, 4], "class_ids": [0] * 3,
+              "class_weights": [-1.0, 0.5, 2.0]}
+    s = f32(0.5, 2, -1, 0.5)[:, None]
+    save("ml_tree_binary",
+         [ml("TreeEnsembleClassifier", "x", "l y", classlabels_int64s=[-5, 5],
+             post_transform="LOGISTIC", **TREE, **leaves)],
+         {"x": SAMPLES}, "l y",
+         [np.array([5, 5, -5, 5]), 1 / (1 + np.exp(np.hstack([s, -s])))],
+         domain=("ai.onnx.ml", 3), dims={"x": ["N", 2]})
+
+
+# ---- derivatives ----
+
+
+@case
+def gradient_network(random):  # sum of log(softmax(x w)) t, by x and w
+    x, w, t = floats(random, 3, 4), floats(random, 4, 5), floats(random, 3, 5)
+    p = np.exp(x @ w)
+    p /= p.sum(1, keepdims=True)
+    g = t - p * t.sum(1, keepdims=True)
+    save("gradient_network",
+         [node("MatMul", "x w", "z"), node("Softmax", "z", "p", axis=-1), node("Log", "p", "l"),
+          node("Mul", "l t", "lt"), node("ReduceSum", "lt", "y", keepdims=0),
+          node("Gradient", "x w", "dx dw", xs=["x", "w"], y="y",
+               domain="ai.onnx.preview.training")],
+         {"x": x, "w": w, "t": t}, "dx dw", [g @ w.T, x.T @ g], opset=13,
+         domain=("ai.onnx.preview.training", 1), dims={"x": ["N", 4], "t": ["N", 5]})
+
+
+@case
+def gradient_views(_):  # d/dx of sum((pad(slice(x) * c))^2), c broadcast
+    x, c = f32([1, 2, 3], [4, 5, 6]), f32([2], [3])
+    y = x[:, 1:] * c
+    save("gradient_views",
+         [node("Slice", "x one nine one", "s"), node("Mul", "s c", "m"), node("Pad", "m p", "q"),
+          node("Mul", "q q", "y"),
+          node("Gradient", "x c", "dx dc", xs=["x", "c"], y="y",
+               domain="ai.onnx.preview.training")],
+         {"x": x, "c": c}, "dx dc",
+         [np.hstack([np.zeros((2, 1), np.float32), 2 * y * c]),
+          (2 * y * x[:, 1:]).sum(1, keepdims=True)],
+         opset=13, domain=("ai.onnx.preview.training", 1),
+         constants={"one": np.array([1]), "nine": np.array([9]), "p": np.array([0, 1, 0, 2])})
+
+
 def main():
     for name in sys.argv[1:] or CASES:
         CASES[name](np.random.default_rng(zlib.crc32(name.encode())))
