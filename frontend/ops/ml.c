@@ -1,4 +1,4 @@
-/* Operators of ai.onnx.ml on numbers: features and their scaling, labels, linear models. */
+/* Operators of ai.onnx.ml on numbers: features and their scaling, labels. */
 #include "frontend/ops/ml.h"
 
 /* ---- shared ---- */
@@ -55,6 +55,20 @@ Value *post_transform(OnnxNode *n, Value *scores, const char *kind) {
     if (!strcmp(kind, "SOFTMAX")) return build_softmax(n->g, scores, scores->type.rank - 1, false);
     if (!strcmp(kind, "LOGISTIC")) return un(n, SOP_sigmoid, scores);
     return strcmp(kind, "PROBIT") ? softmax_zero(n, scores) : probit(n, scores);
+}
+
+Value *two_scores(OnnxNode *n, Value *s, bool positive, const char *kind) {
+    bool logistic = !strcmp(kind, "LOGISTIC"), from_one = positive && !logistic;
+    Value *other = from_one ? bin(n, SOP_sub, num(n, s, 1), s) : un(n, SOP_neg, s);
+    Value *parts[] = {other, s};
+    if (logistic)
+        for (int i = 0; i < 2; i++) parts[i] = un(n, SOP_sigmoid, parts[i]);
+    if (!strcmp(kind, "PROBIT")) return post_transform(n, s, kind);
+    return parts[0] && parts[1] ? build_concat(n->g, parts, 2, 1) : NULL;
+}
+
+bool give_labels(OnnxNode *n, Value *at, const int64_t *labels, int count) {
+    return at && give(n, 0, gather(n, list_ints(n, labels, count), at, 0));
 }
 
 /* ---- features ---- */
@@ -203,6 +217,8 @@ ONNX_OP_OF(ml, LabelEncoder, 2) {
     Ctx *ctx = n->ctx;
     Expr *dims[MAX_RANK], *at[MAX_RANK];
     if (!values || !(other = label_default(n, values->type.dtype))) return false;
+    if (other->type.dtype != values->type.dtype)
+        return bad(n, "the default has another element type than the values");
     int rank = x->type.rank;
     if (rank == MAX_RANK) return bad(n, "rank would exceed %d", MAX_RANK);
     if (keys->type.dims[0] != values->type.dims[0])
@@ -228,25 +244,4 @@ ONNX_OP_OF(ml, LabelEncoder, 2) {
     Expr *found = expr_in_range(ctx, k, count), *missing = expr_load(ctx, c->params[2], NULL, 0);
     Expr *label = expr_load(ctx, c->params[1], &k, 1);
     return give(n, 0, build_compute_end(n->g, c, expr_guard(ctx, found, label, missing)));
-}
-
-/* ---- linear models ---- */
-
-ONNX_OP_OF(ml, LinearRegressor, 1) {
-    ATTRS("coefficients:F! intercepts:F " POST_TRANSFORM " targets:i");
-    Value *x = as_rows(n, cast_to(n, need(n, 0, T_NUM), DT_F32)), *bias = NULL;
-    const float *w, *b;
-    int64_t targets = attr_int(n, "targets", 1), features;
-    int n_w = attr_floats(n, "coefficients", &w), n_b = attr_floats(n, "intercepts", &b);
-    if (!x || !want_rank(n, 0, 1, 2)) return false;
-    if (targets < 1 || n_w % targets) return bad(n, "attribute \"targets\" does not fit");
-    features = n_w / targets;
-    if (expr_is_int(x->type.dims[1], NULL) && !expr_is(x->type.dims[1], features))
-        return bad(n, "the input has not %lld features", (long long)features);
-    if (n_b > 0 && n_b != targets) return bad(n, "%d intercepts are given", n_b);
-    Expr *dims[] = {ix(n, targets), ix(n, features)};
-    Value *weights = reshape_to(n, list_floats(n, w, n_w, DT_F32), dims, 2);
-    if (n_b > 0) bias = list_floats(n, b, n_b, DT_F32);
-    Value *y = weights ? build_contract(n->g, x, weights, bias, "nf,tf->nt") : NULL;
-    return give(n, 0, post_transform(n, y, attr_string(n, "post_transform", "NONE")));
 }

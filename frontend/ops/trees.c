@@ -230,19 +230,6 @@ ONNX_OP_OF(ml, TreeEnsembleRegressor, 1) {
     return give(n, 0, cast_to(n, y, DT_F32));
 }
 
-/* Two classes from the score s of the first alone: [1 - s, s] where all weights are positive, else
- * [-s, s]; the logistic function is that of the latter. */
-static Value *both_classes(Forest *f, Value *s, bool positive, const char *post) {
-    OnnxNode *n = f->n;
-    bool logistic = !strcmp(post, "LOGISTIC"), from_one = positive && !logistic;
-    Value *other = from_one ? bin(n, SOP_sub, num(n, s, 1), s) : un(n, SOP_neg, s);
-    Value *parts[] = {other, s};
-    if (logistic)
-        for (int i = 0; i < 2; i++) parts[i] = un(n, SOP_sigmoid, parts[i]);
-    if (!strcmp(post, "PROBIT")) return post_transform(n, s, post);
-    return parts[0] && parts[1] ? build_concat(n->g, parts, 2, 1) : NULL;
-}
-
 /* Do all weights speak of one class? Then *only is it. */
 static bool one_class(const Forest *f, int64_t *only, bool *positive) {
     *positive = true;
@@ -252,11 +239,6 @@ static bool one_class(const Forest *f, int64_t *only, bool *positive) {
         *positive = *positive && f->weights.at[i].weight >= 0;
     }
     return f->weights.n > 0;
-}
-
-/* Labels by position: i64[samples]. */
-static bool give_labels(OnnxNode *n, Value *at, const int64_t *labels, int count) {
-    return at && give(n, 0, gather(n, list_ints(n, labels, count), at, 0));
 }
 
 ONNX_OP_OF(ml, TreeEnsembleClassifier, 1) {
@@ -287,6 +269,6 @@ ONNX_OP_OF(ml, TreeEnsembleClassifier, 1) {
     } else {
         at = build_reduce(n->g, s, "argmax", (int64_t[]){1}, 1, false);
     }
-    s = alone ? both_classes(&f, s, positive, post) : post_transform(n, s, post);
+    s = alone ? two_scores(n, s, positive, post) : post_transform(n, s, post);
     return give_labels(n, at, labels, count) && give(n, 1, cast_to(n, s, DT_F32));
 }

@@ -342,6 +342,28 @@ def ml_linear(random):
          dims={"x": ["N", 4]})
 
 
+@case
+def ml_linear_binary(random):  # scores of one class, logistic
+    x, w = floats(random, 5, 3), floats(random, 3)
+    s = (x @ w + np.float32(0.25))[:, None]
+    save("ml_linear_binary",
+         [ml("LinearClassifier", "x", "l y", classlabels_ints=[4, 9], coefficients=w.tolist(),
+             intercepts=[0.25], post_transform="LOGISTIC")], {"x": x}, "l y",
+         [np.where(s[:, 0] > 0, 9, 4), 1 / (1 + np.exp(np.hstack([s, -s])))],
+         domain=("ai.onnx.ml", 1), dims={"x": ["N", 3]})
+
+
+@case
+def ml_support_vectors(random):
+    x, v, w = floats(random, 4, 3), floats(random, 5, 3), floats(random, 5)
+    k = np.exp(-0.5 * ((x[:, None] - v) ** 2).sum(2))
+    save("ml_support_vectors",
+         [ml("SVMRegressor", "x", "y", coefficients=w.tolist(), kernel_params=[0.5, 0.0, 0.0],
+             kernel_type="RBF", n_supports=5, rho=[0.75], support_vectors=v.ravel().tolist())],
+         {"x": x}, "y", [(k @ w + 0.75)[:, None].astype(np.float32)], domain=("ai.onnx.ml", 1),
+         dims={"x": ["N", 3]})
+
+
 # x0 <= 1 ? (x1 > 0 ? leaf 3 : leaf 4) : leaf 2; NaN of x1 goes to leaf 3
 TREE = {"nodes_treeids": [0, 0, 0, 0, 0], "nodes_nodeids": [0, 1, 2, 3, 4],
         "nodes_featureids": [0, 1, 0, 0, 0], "nodes_values": [1.0, 0.0, 0.0, 0.0, 0.0],
