@@ -1,4 +1,4 @@
-/* Operators of ai.onnx.ml on numbers: features and their scaling, labels. */
+/* Operators of ai.onnx.ml on numbers: features and their scaling. */
 #include "frontend/ops/ml.h"
 
 /* ---- shared ---- */
@@ -177,71 +177,4 @@ ONNX_OP_OF(ml, OneHotEncoder, 1) {
     Expr *same =
         E2(eq, expr_load(ctx, c->params[0], at, rank), expr_load(ctx, c->params[1], &at[rank], 1));
     return give(n, 0, build_compute_end(n->g, c, expr_cast(ctx, DT_F32, same)));
-}
-
-/* ---- labels ---- */
-
-/* Keys or values: attribute PREFIX_tensor, PREFIX_int64s or PREFIX_floats. */
-static Value *label_list(OnnxNode *n, const char *prefix) {
-    Arena *perm = n->ctx->perm;
-    const char *tensor = arena_printf(perm, "%s_tensor", prefix);
-    const int64_t *ints;
-    const float *floats;
-    int n_ints = attr_ints(n, arena_printf(perm, "%s_int64s", prefix), &ints);
-    int n_floats = attr_floats(n, arena_printf(perm, "%s_floats", prefix), &floats);
-    if (n_ints >= 0) return list_ints(n, ints, n_ints);
-    if (n_floats >= 0) return list_floats(n, floats, n_floats, DT_F32);
-    if (!attr_has(n, tensor)) return bad(n, "numeric %s are missing", prefix), NULL;
-    Value *v = constant_of(n, attr_tensor(n, tensor));
-    if (!v) return NULL;
-    Expr *count = type_elements(n->ctx, &v->type);
-    return reshape_to(n, v, &count, 1);
-}
-
-static Value *label_default(OnnxNode *n, DType t) {
-    Value *v;
-    if (attr_has(n, "default_tensor"))
-        return reshape_to(n, constant_of(n, attr_tensor(n, "default_tensor")), NULL, 0);
-    if (dtype_is_float(t)) v = graph_const_f(n->g, t, attr_float(n, "default_float", -0.0));
-    else v = graph_const_i(n->g, t, attr_int(n, "default_int64", -1));
-    return v;
-}
-
-/* values[k] for the first key k that x equals (NaN equals NaN), or the default. */
-ONNX_OP_OF(ml, LabelEncoder, 2) {
-    ATTRS("default_float:f default_int64:i default_string:s default_tensor:t@4 keys_floats:F "
-          "keys_int64s:I keys_strings:S keys_tensor:t@4 values_floats:F values_int64s:I "
-          "values_strings:S values_tensor:t@4");
-    Value *x = need(n, 0, T_PLAIN), *keys = x ? label_list(n, "keys") : NULL;
-    Value *values = keys ? label_list(n, "values") : NULL, *other;
-    Ctx *ctx = n->ctx;
-    Expr *dims[MAX_RANK], *at[MAX_RANK];
-    if (!values || !(other = label_default(n, values->type.dtype))) return false;
-    if (other->type.dtype != values->type.dtype)
-        return bad(n, "the default has another element type than the values");
-    int rank = x->type.rank;
-    if (rank == MAX_RANK) return bad(n, "rank would exceed %d", MAX_RANK);
-    if (keys->type.dims[0] != values->type.dims[0])
-        return bad(n, "keys and values differ in number");
-    Expr *count = keys->type.dims[0];
-    Value *in[] = {cast_to(n, x, keys->type.dtype), keys}, *pick[3];
-    for (int i = 0; i <= rank; i++) dims[i] = i < rank ? x->type.dims[i] : count;
-    if (!in[0]) return false;
-    Node *c = build_compute_begin(n->g, in, 2, DT_I64, dims, rank + 1);
-    for (int i = 0; i <= rank; i++) at[i] = c->vars[i]->self;
-    Expr *a = expr_load(ctx, c->params[0], at, rank),
-         *b = expr_load(ctx, c->params[1], &at[rank], 1);
-    Expr *same = E2(or, E2(eq, a, b), E2(and, E2(ne, a, a), E2(ne, b, b)));
-    Expr *which = E3(select, same, at[rank], count);
-    Value *each = build_compute_end(n->g, c, expr_cast(ctx, DT_I64, which));
-    pick[0] = each ? build_reduce(n->g, each, "min", (int64_t[]){rank}, 1, false) : NULL;
-    pick[1] = values;
-    pick[2] = other;
-    if (!pick[0]) return false;
-    c = build_compute_begin(n->g, pick, 3, values->type.dtype, dims, rank);
-    for (int i = 0; i < rank; i++) at[i] = c->vars[i]->self;
-    Expr *k = expr_cast(ctx, DT_INDEX, expr_load(ctx, c->params[0], at, rank));
-    Expr *found = expr_in_range(ctx, k, count), *missing = expr_load(ctx, c->params[2], NULL, 0);
-    Expr *label = expr_load(ctx, c->params[1], &k, 1);
-    return give(n, 0, build_compute_end(n->g, c, expr_guard(ctx, found, label, missing)));
 }
