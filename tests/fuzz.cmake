@@ -16,3 +16,10 @@ elseif(TARGET errors)
     add_test(NAME load_fuzz COMMAND ${CMAKE_SOURCE_DIR}/tests/fuzz/short.sh
         $<TARGET_FILE:errors> ${load_fuzz} ${CMAKE_BINARY_DIR}/fuzz)
 endif()
+
+# Random graphs through compiled programs; which ones follows from the compiler's bytes.
+set(fuzz_python ${CMAKE_BINARY_DIR}/venv/bin/python)
+if(EXISTS ${fuzz_python} AND TARGET onnxcc)
+    add_test(NAME graph_fuzz COMMAND ${fuzz_python} ${CMAKE_CURRENT_LIST_DIR}/fuzz/graphs.py
+        $<TARGET_FILE:onnxcc> --graphs 96)
+endif()

@@ -131,7 +131,8 @@ Val emit_guard(Fn *F, Expr *e) {
     }
     Val v = emit(F, e->arg[1]);
     F->gate = gate, F->mask = mask, F->mask_some = some;
-    if (!v.pure && zero_by_itself(F, e->arg[1], e->arg[2])) return v;
+    bool one_for_all = varying.v && v.lanes == 1; /* no mask has touched it */
+    if (!v.pure && !one_for_all && zero_by_itself(F, e->arg[1], e->arg[2])) return v;
     return select_val(F, c, v, emit(F, e->arg[2]), e);
 }
 
