@@ -1,6 +1,6 @@
 /* Reads handwritten digits with a network that onnxcc compiled into a static library:
  *
- *     onnxcc demo/digits.onnx --emit=staticlib -o build/demo/libdigits.a      # writes digits.h beside it
+ *     onnxcc demo/digits.onnx --emit=staticlib -o build/demo/libdigits.a  # and digits.h beside it
  *     cc -std=c99 -Ibuild/demo demo/digits.c build/demo/libdigits.a -lm -o build/demo/digits_c
  *     build/demo/digits_c demo/digits */
 #include "digits.h"
@@ -61,7 +61,8 @@ int main(int argc, char **argv)
 
     int error = memory ? digits_open(&ctx, NULL) : 1;
     clock_t start = clock();
-    for (int i = 0; i < RUNS && !error; i++) error = digits_run(&ctx, &in, &out, &dims, arena, bytes);
+    for (int i = 0; i < RUNS && !error; i++)
+        error = digits_run(&ctx, &in, &out, &dims, arena, bytes);
     double us = (double)(clock() - start) / CLOCKS_PER_SEC * 1e6 / (RUNS * IMAGES);
     if (error) {
         char text[256];

@@ -1,4 +1,5 @@
-/* Calls of runtime functions (runtime/core/calls_*.c) in the graph: what they get, and what they give.
+/* Calls of runtime functions (runtime/core/calls_*.c) in the graph: what they get, and what they
+ * give.
  */
 #ifndef ONNXCC_FRONTEND_CALLS_H
 #define ONNXCC_FRONTEND_CALLS_H

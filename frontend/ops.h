@@ -118,9 +118,11 @@ typedef struct LateAxes {
     Expr *at[MAX_RANK]; /* each in 0..rank-1; no two are equal */
     int n;
 } LateAxes;
-bool is_late(OnnxNode *, int k); /* has input k a known length, but elements that are not known now? */
+/* has input k a known length, but elements that are not known now? */
+bool is_late(OnnxNode *, int k);
 bool late_axes(OnnxNode *, int k, int rank, LateAxes *); /* reads input k */
-/* of[i] where `axis` is the i-th of them, else `otherwise`; `yes` where it is any of them, else `no` */
+/* of[i] where `axis` is the i-th of them, else `otherwise`; `yes` where it is any of them, else
+ * `no` */
 Expr *late_pick(OnnxNode *, const LateAxes *, int axis, Expr *const *of, Expr *otherwise);
 Expr *late_choose(OnnxNode *, const LateAxes *, int axis, Expr *yes, Expr *no);
 /* The sizes of the other axes (rank - n), and the sizes with a 1 at each of the axes (rank + n). */

@@ -2,9 +2,9 @@
  * non-deterministic automaton over the bytes of UTF-8, that one to a table that reads each byte of
  * a text once.
  *
- * What decides between lazy and greedy, and what groups capture, has no meaning here: a text matches
- * as a whole or not. Not supported: \C, classes of Unicode (\p), and (?i) for letters that are not
- * ASCII. */
+ * What decides between lazy and greedy, and what groups capture, has no meaning here: a text
+ * matches as a whole or not. Not supported: \C, classes of Unicode (\p), and (?i) for letters that
+ * are not ASCII. */
 #ifndef ONNXCC_FRONTEND_REGEX_H
 #define ONNXCC_FRONTEND_REGEX_H
 
@@ -60,9 +60,9 @@ typedef struct Nfa {
 bool nfa_build(Arena *, const Regex *, Nfa *); /* false: too large */
 
 /* ---- regex_dfa.c ---- */
-/* The table that the runtime's str_match reads: the number of classes of bytes, the first state, the
- * class of each byte, then per state: does a text that ends here match? and the next state by class.
- * State 0 is the end of all hope. NULL: *error says why not. */
+/* The table that the runtime's str_match reads: the number of classes of bytes, the first state,
+ * the class of each byte, then per state: does a text that ends here match? and the next state by
+ * class. State 0 is the end of all hope. NULL: *error says why not. */
 const uint16_t *regex_table(Arena *, const char *pattern, size_t size, int64_t *length,
                             const char **error);
 

@@ -1,4 +1,5 @@
-/* A tree to an automaton over bytes (regex.h): built from the end, each part knows where it leads. */
+/* A tree to an automaton over bytes (regex.h): built from the end, each part knows where it
+ * leads. */
 #include "frontend/regex.h"
 
 enum { MAX_NFA = 200000 };
@@ -30,7 +31,8 @@ static int encode(uint32_t c, uint8_t *to) {
     return n;
 }
 
-/* lo..hi whose encodings have the same length and differ, from some byte on, over the full range. */
+/* lo..hi whose encodings have the same length and differ, from some byte on, over the full
+ * range. */
 static int sequence(Builder *b, uint32_t lo, uint32_t hi, int next) {
     uint8_t from[4], to[4];
     int n = encode(lo, from);

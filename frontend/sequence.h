@@ -43,7 +43,8 @@ Type no_items(DType);
 Value *sequence_value(Import *, Value *, const Sequence *);
 /* The value in the graph: constructs what is known. A tensor becomes an optional that holds it. */
 Value *sequence_handle(OnnxNode *, Value *);
-/* The same for what leaves the model's graph or a sub-graph, where its declared type asks for it. */
+/* The same for what leaves the model's graph or a sub-graph, where its declared type asks for
+ * it. */
 Value *sequence_leaving(OnnxNode *, Value *, const struct Onnx__TypeProto *declared);
 
 /* The item at a position (i64[]), a tensor. */

@@ -150,8 +150,10 @@ static bool replace(Read *r, Hows old, Hows new, Loc at) {
         if (!any) vec_push(r->ctx->perm, &k->hows, old.at.at[i]);
         if (!any || !first) continue;
         if (!ends_without_condition(&new, machine))
-            return diag_error(r->ctx, &at, "the last schedule for \"%s\", and only that one, has no "
-                              "condition", machine);
+            return diag_error(r->ctx, &at,
+                              "the last schedule for \"%s\", and only that one, has no "
+                              "condition",
+                              machine);
         for (int j = 0; j < new.at.n; j++)
             if (of_machine(new.at.at[j], machine)) vec_push(r->ctx->perm, &k->hows, new.at.at[j]);
     }

@@ -8,9 +8,9 @@
  *     }
  *   }
  *
- * A kernel is named by the hash of its canonical text (ir/kernel_hash.c), in which tensors, variables
- * and symbols are numbered by first use; its hows use those names. So an entry fits every equal
- * kernel, of any model. */
+ * A kernel is named by the hash of its canonical text (ir/kernel_hash.c), in which tensors,
+ * variables and symbols are numbered by first use; its hows use those names. So an entry fits every
+ * equal kernel, of any model. */
 #ifndef ONNXCC_IR_DECISIONS_H
 #define ONNXCC_IR_DECISIONS_H
 

@@ -83,8 +83,8 @@ bool dtype_is_narrow(DType);
 DType dtype_carrier(DType); /* i8 or u8 for narrow types; any other type itself */
 
 /* A float of at most 8 bits: a sign bit, `exp` exponent bits, `mant` fraction bits; subnormals as
- * in IEEE 754. Magnitudes up to `max` are finite; what rounds beyond becomes `over` with its sign, a
- * NaN becomes `nan`. `uz`: there is no -0, and the code of it is the only NaN. */
+ * in IEEE 754. Magnitudes up to `max` are finite; what rounds beyond becomes `over` with its sign,
+ * a NaN becomes `nan`. `uz`: there is no -0, and the code of it is the only NaN. */
 typedef struct FloatFormat {
     int exp, mant, bias;
     unsigned max, inf, over, nan; /* inf 0: it has none */

@@ -57,8 +57,8 @@ struct Tensor {
     Space space;
     Layout *layout;
     Const *data;        /* SP_CONST: row-major payload; `layout` says how it is to be stored */
-    int packed;         /* SP_CONST of u8: elements have so many bits, and lie packed in memory in the
-                           order of the layout, low bits first; 0: they do not */
+    int packed;         /* SP_CONST of u8: elements have so many bits, and lie packed in memory in
+                           the order of the layout, low bits first; 0: they do not */
     bool state;         /* outlives a run */
     Type *outer;        /* SP_INPUT/SP_OUTPUT: the type that callers see where it is another one: a
                            narrow type, packed low bits first where it has less than 8 bits */

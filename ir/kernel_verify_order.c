@@ -5,8 +5,8 @@
  *     reduction loop of the earlier statement, and both mean the same element by it;
  *   - threads share nothing: no reduction or scan runs along a thread loop, and such loops stand
  *     outside, one in another;
- *   - lanes run innermost, and along a reduction only where its recipe has lanes or order is all the
- *     same;
+ *   - lanes run innermost, and along a reduction only where its recipe has lanes or order is all
+ *     the same;
  *   - what is unrolled has a known and bounded number of copies.
  *
  * What cannot be seen to be right counts as wrong. */
@@ -144,7 +144,8 @@ static void check_thread(Order *o, const Place *p, int d) {
     if (is_sum_var(o, p->stmt, loop->var))
         verify_fail(o->v, loop, "threads cannot share the sum along %s", loop->var->name);
     bool outside = o->how->n_top == 1;
-    for (int k = 0; k < d; k++) outside &= p->path[k]->bind == loop->bind && p->path[k]->n_child == 1;
+    for (int k = 0; k < d; k++)
+        outside &= p->path[k]->bind == loop->bind && p->path[k]->n_child == 1;
     if (!outside)
         verify_fail(o->v, loop, "the thread loop over %s does not stand outside", loop->var->name);
 }
@@ -153,7 +154,8 @@ static void check_vector(Order *o, const Place *p, int d) {
     const Nest *loop = p->path[d];
     const Stmt *s = p->stmt;
     bool any_order = s->op == RED_MAX || s->op == RED_MIN || s->op == RED_ANY || s->op == RED_ALL;
-    if (d + 1 != p->depth) verify_fail(o->v, loop, "lanes along %s are not innermost", loop->var->name);
+    if (d + 1 != p->depth)
+        verify_fail(o->v, loop, "lanes along %s are not innermost", loop->var->name);
     if (is_sum_var(o, s, loop->var) && s->recipe.lanes < 2 && !(s->kind == ST_REDUCE && any_order))
         verify_fail(o->v, loop, "%%%s is not added up in lanes", stmt_target(s)->name);
 }

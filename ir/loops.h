@@ -37,7 +37,8 @@ typedef enum LKind {
     /* host: body repeats with sym = 0, 1, ... while sym < hi (NULL: no limit) and cond (NULL: true)
      * hold. The limit is a field of its own, since inside the body sym < hi is known */
     L_LOOP,
-    L_REQUIRE, /* bind: ends with constraint `id` and the sentence `name` where cond does not hold */
+    /* bind: ends with constraint `id` and the sentence `name` where cond does not hold */
+    L_REQUIRE,
     L_SWAP,  /* host: args[0] and args[1] change places (loop-carried tensors) */
     L_PLACE /* host: onnxcc_place for the buffers args[] from `lo` bytes up; iargs: bytes, first
                step, last step of each in turn; the offsets go into the symbol slots args[i]->slot,

@@ -24,7 +24,8 @@ void plan_slots(Plan *plan) {
     for (int kind = SYM_INPUT; kind < SYM_VALUE; kind++)
         for (int i = 0; i < p->syms.n; i++)
             if ((int)p->syms.at[i]->kind == kind) p->syms.at[i]->slot = plan->n_slots++;
-    program_each_item(p, item_slot, plan); /* values in the order of their binds: see plan_segment */
+    /* values in the order of their binds: see plan_segment */
+    program_each_item(p, item_slot, plan);
     for (int i = 0; i < p->syms.n; i++)
         if (p->syms.at[i]->slot < 0) p->syms.at[i]->slot = plan->n_slots++;
     plan->slot_arena = plan->n_slots++;
@@ -135,7 +136,8 @@ static bool overlap(const PlanBuffer *a, const PlanBuffer *b) {
 }
 
 static bool report(Plan *plan, const char *when, const char *what, const PlanBuffer *b) {
-    return diag_error(plan->ctx, NULL, "the plan is not valid %s: buffer %s %s", when, b->tensor->name, what);
+    return diag_error(plan->ctx, NULL, "the plan is not valid %s: buffer %s %s", when,
+                      b->tensor->name, what);
 }
 
 bool plan_verify(Plan *plan, const char *when) {
@@ -152,8 +154,10 @@ bool plan_verify(Plan *plan, const char *when) {
             ok = report(plan, when, "ends outside the arena", b);
         for (int k = 0; k < i; k++)
             if (overlap(b, &plan->buffers.at[k]))
-                ok = report(plan, when, arena_printf(plan->ctx->perm, "overlaps %s, which is alive too",
-                                                     plan->buffers.at[k].tensor->name), b);
+                ok = report(plan, when,
+                            arena_printf(plan->ctx->perm, "overlaps %s, which is alive too",
+                                         plan->buffers.at[k].tensor->name),
+                            b);
     }
     return ok;
 }

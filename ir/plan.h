@@ -1,9 +1,11 @@
-/* The plan: a Program in its final order, with a place in one arena for every tensor. Text: the program's items in short form
- * plus one line per buffer:  buffer %t 4*N*1024 bytes live 3..7 at 4096
+/* The plan: a Program in its final order, with a place in one arena for every tensor. Text: the
+ * program's items in short form plus one line per buffer:  buffer %t 4*N*1024 bytes live 3..7 at
+ * 4096
  *
- * Static sizes get offsets at compile time. Symbolic sizes get theirs when dimensions are bound: the runtime function
- * onnxcc_place (runtime/core/place.c, and plan_place here: the same rule) takes sizes, lifetimes and the fixed order and gives
- * offsets. Tensors whose size needs a VALUE symbol belong to a later segment, placed above what is then alive. */
+ * Static sizes get offsets at compile time. Symbolic sizes get theirs when dimensions are bound:
+ * the runtime function onnxcc_place (runtime/core/place.c, and plan_place here: the same rule)
+ * takes sizes, lifetimes and the fixed order and gives offsets. Tensors whose size needs a VALUE
+ * symbol belong to a later segment, placed above what is then alive. */
 #ifndef ONNXCC_IR_PLAN_H
 #define ONNXCC_IR_PLAN_H
 
@@ -27,7 +29,8 @@ typedef struct Plan {
     int n_slots;             /* symbol slots: dims, derived, values, offsets, arena */
     int slot_arena, slot_scratch;
 } Plan;
-/* Gives every symbol, the arena's end, the scratch size and (where sizes are symbolic) every buffer a slot. */
+/* Gives every symbol, the arena's end, the scratch size and (where sizes are symbolic) every buffer
+ * a slot. */
 void plan_slots(Plan *);
 Expr *plan_buffer_bytes(Ctx *, const Tensor *);  /* of a buffer, rounded up to 64 */
 int plan_segment(const Expr *bytes);      /* from the VALUE symbols in it, whose slots are set */

@@ -47,8 +47,8 @@ int pass_count(void);
 const PassInfo *pass_at(int);
 bool pass_by_name(const char *name, Level *level, bool (**fn)(void *, const Options *));
 
-/* ---- torture.c: prints, parses and prints again; a difference is a bug in the compiler. `after`: of
- * which pass, for the message ---- */
+/* ---- torture.c: prints, parses and prints again; a difference is a bug in the compiler. `after`:
+ * of which pass, for the message ---- */
 void torture_graph(Graph *, const char *after);
 void torture_program(Program *, const char *after);
 void torture_plan(Plan *, const char *after);

@@ -142,9 +142,9 @@ struct onnxcc_list {
     struct onnxcc_item *items;
     intptr_t count;
 };
-/* In place of a TensorProto.DataType: a sequence or an optional, of rank 0. As an input a pointer to
- * struct onnxcc_sequence (NULL: empty, nothing); in NAME_outputs the struct itself, whose items lie
- * in the arena until its next run. */
+/* In place of a TensorProto.DataType: a sequence or an optional, of rank 0. As an input a pointer
+ * to struct onnxcc_sequence (NULL: empty, nothing); in NAME_outputs the struct itself, whose items
+ * lie in the arena until its next run. */
 enum { ONNXCC_SEQUENCE = 64 };
 struct onnxcc_axis {
     int64_t size;     /* >= 0: fixed; -1: look into the slot */
@@ -177,8 +177,8 @@ struct onnxcc_site {
 
 /* One version of the code. `needs`: what the CPU must have, as LLVM feature names separated by
  * commas ("avx2,fma,bmi2", LLVM's "+avx2,-xop" too), levels ("x86-64-v3") and names of CPUs that
- * core/cpu.c lists ("znver4", "sapphirerapids"); empty or NULL: nothing. The first version that fits
- * is taken: best first. */
+ * core/cpu.c lists ("znver4", "sapphirerapids"); empty or NULL: nothing. The first version that
+ * fits is taken: best first. */
 struct onnxcc_version {
     const char *cpu, *needs;
     int (*run)(struct onnxcc_frame *); /* 0 or an error code; may also leave one in frame->fault */
@@ -304,8 +304,8 @@ struct onnxcc_host {
 };
 extern const struct onnxcc_host onnxcc_host;
 
-/* A device with memory that kernels and the host both read and write. Functions that fail say so and
- * end the program. */
+/* A device with memory that kernels and the host both read and write. Functions that fail say so
+ * and end the program. */
 struct onnxcc_device {
     void (*open)(const struct onnxcc_model *);
     void *(*alloc)(size_t bytes); /* aligned to ONNXCC_ALIGN; zeroed is not promised */

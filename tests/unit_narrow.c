@@ -1,7 +1,7 @@
 /* float8, float4 and integers below 8 bits: every code, and conversions from numbers at, between
- * and beside all codes. What is expected follows from the definition of the formats alone: the value of
- * a code from its fields, the nearest code by search. Two roads must give it: the interpreter on
- * narrow types, and what pass `carriers` makes of the same kernels.
+ * and beside all codes. What is expected follows from the definition of the formats alone: the
+ * value of a code from its fields, the nearest code by search. Two roads must give it: the
+ * interpreter on narrow types, and what pass `carriers` makes of the same kernels.
  *
  * Prints each failure; exits with 0 where there is none. */
 #include "ir/lex.h"

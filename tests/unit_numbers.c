@@ -1,5 +1,5 @@
-/* Numbers to strings and back, as programs do it: digits, corners, and that what is printed reads back
- * as the same number.
+/* Numbers to strings and back, as programs do it: digits, corners, and that what is printed reads
+ * back as the same number.
  *
  * Prints each failure; exits with 0 where there is none. */
 #include "ir/base.h"
@@ -72,7 +72,8 @@ static void test_printing(void) {
     prints(1e22, "1e+22"), prints(1e23, "1e+23"), prints(5e-324, "5e-324");
     prints(1.7976931348623157e308, "1.7976931348623157e+308");
     prints(2.2250738585072014e-308, "2.2250738585072014e-308");
-    prints(9007199254740993.0, "9007199254740992.0"), prints(1743829569681555.25, "1743829569681555.2");
+    prints(9007199254740993.0, "9007199254740992.0"),
+        prints(1743829569681555.25, "1743829569681555.2");
     prints(NAN, "NaN"), prints(INFINITY, "INF"), prints(-INFINITY, "-INF");
     prints_f32(0.1f, "0.1"), prints_f32(0.47892547f, "0.47892547"), prints_f32(1e-45f, "1e-45");
     prints_f32(3.4028235e38f, "3.4028235e+38"), prints_f32(16777216, "16777216.0");
@@ -87,7 +88,8 @@ static void test_reading(void) {
     reads("9007199254740993.0000000000000000000000000000000001", 9007199254740994.0);
     reads("2.4703282292062327208e-324", 0), reads("2.4703282292062328e-324", 5e-324);
     reads("1.7976931348623158e308", 1.7976931348623157e308);
-    refuses(""), refuses("x"), refuses("1x"), refuses("1e"), refuses("--1"), refuses("."), refuses("1 2");
+    refuses(""), refuses("x"), refuses("1x"), refuses("1e"), refuses("--1"), refuses("."),
+        refuses("1 2");
 }
 
 static void test_there_and_back(void) {
@@ -116,7 +118,8 @@ static void test_integers(void) {
     struct onnxcc_frame f = frame();
     onnxcc_call_str_of_int(&f, (void *[]){v, y}, (int64_t[]){4, 1});
     for (int i = 0; i < 4; i++)
-        expect(y[i].size == strlen(want[i]) && !memcmp(y[i].data, want[i], y[i].size), want[i], "?");
+        expect(y[i].size == strlen(want[i]) && !memcmp(y[i].data, want[i], y[i].size), want[i],
+               "?");
     expect(!onnxcc_call_str_to_int(&f, (void *[]){y, back}, (int64_t[]){4}), "back", "a fault");
     expect(!memcmp(v, back, sizeof v), "the same integers", "others");
     expect(onnxcc_call_str_to_int(&f, (void *[]){&over, back}, (int64_t[]){1}), "a fault", "none");

@@ -1,4 +1,5 @@
-/* Regular expressions: which texts match as a whole, and what is said about patterns that are wrong.
+/* Regular expressions: which texts match as a whole, and what is said about patterns that are
+ * wrong.
  *
  * Prints each failure; exits with 0 where there is none. */
 #include "frontend/regex.h"

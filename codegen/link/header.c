@@ -174,8 +174,8 @@ static void add_outputs(Str *out, const LinkEntry *e) {
                 "arena's next run; where"
                 "\n * capacity is too small, run returns ONNXCC_E_CAPACITY with the shape filled.");
     if (sequence)
-        str_add(out, "\n * Sequences are filled by run; their items lie in the arena until its next "
-                     "run.");
+        str_add(out, "\n * Sequences are filled by run; their items lie in the arena until its "
+                     "next run.");
     str_add(out, " */\ntypedef struct {\n");
     for (int i = 0; i < e->n_outputs; i++)
         add_output(out, &e->outputs[i], link_ident(out->arena, taken, e->outputs[i].name));

@@ -46,7 +46,8 @@ void debug_function(Gen *g, const LFunc *f, LLVMValueRef fn) {
     Debug *d = g->debug;
     if (!d) return;
     unsigned line = line_of(d, f);
-    LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(d->b, d->file, NULL, 0, LLVMDIFlagZero);
+    LLVMMetadataRef type =
+        LLVMDIBuilderCreateSubroutineType(d->b, d->file, NULL, 0, LLVMDIFlagZero);
     d->scope = LLVMDIBuilderCreateFunction(d->b, d->file, f->name, strlen(f->name), "", 0, d->file,
                                            line, type, true, true, line, LLVMDIFlagZero, true);
     LLVMSetSubprogram(fn, d->scope);

@@ -149,7 +149,8 @@ static Value *repeat_heads(OnnxNode *n, const Heads *h, Value *x) {
 /* Step by step, because the scores (of stage 0 to 3) are an output, too. */
 static Value *stepwise(OnnxNode *n, const Heads *h) {
     Value *k = repeat_heads(n, h, h->k), *v = repeat_heads(n, h, h->v), *stage[4];
-    Value *root = h->root ? h->root : flt(n, h->q, sqrt(h->scale)), *q = bin(n, SOP_mul, h->q, root);
+    Value *root = h->root ? h->root : flt(n, h->q, sqrt(h->scale)),
+          *q = bin(n, SOP_mul, h->q, root);
     k = bin(n, SOP_mul, k, root);
     Value *s = q && k ? build_contract(n->g, q, k, NULL, "bhmd,bhnd->bhmn") : NULL;
     stage[0] = s;

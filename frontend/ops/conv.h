@@ -4,7 +4,8 @@
 
 #include "frontend/ops/window.h"
 
-/* x [N,C,...] by weights [M,C/group,...]: products, one for each place of the kernel, then a sum. */
+/* x [N,C,...] by weights [M,C/group,...]: products, one for each place of the kernel, then a
+ * sum. */
 Value *conv_late(OnnxNode *, const Window *, Value *x, Value *weights, Value *bias, int64_t group);
 /* x [N,C,...] by weights [C,M/group,...], transposed; `out`: the sizes of the result's space. */
 Value *conv_transpose_late(OnnxNode *, const Window *, Value *x, Value *weights, Value *bias,

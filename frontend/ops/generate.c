@@ -120,7 +120,8 @@ ONNX_OP(ReverseSequence, 10) {
  */
 ONNX_OP(TensorScatter, 24) {
     ATTRS("axis:i mode:s(linear|circular)");
-    Value *past = need(n, 0, T_MOVED | T_C), *update = need(n, 1, T_MOVED | T_C), *start = maybe(n, 2, T_S);
+    Value *past = need(n, 0, T_MOVED | T_C), *update = need(n, 1, T_MOVED | T_C),
+          *start = maybe(n, 2, T_S);
     int axis, rank;
     Ctx *ctx = n->ctx;
     if (!past || !update || (has(n, 2) && !start) || !same_dtype(n, 0, 1)) return false;

@@ -9,7 +9,8 @@
 /* Scores [N, classes] after attribute "post_transform" (`kind`: its value). */
 Value *post_transform(OnnxNode *, Value *scores, const char *kind);
 /* Two classes from the score s [N, 1] of the first alone: [1 - s, s] where `positive` (no score is
- * negative), else [-s, s]; then the post transform, whose logistic function is that of the latter. */
+ * negative), else [-s, s]; then the post transform, whose logistic function is that of the
+ * latter. */
 Value *two_scores(OnnxNode *, Value *s, bool positive, const char *kind);
 /* Output 0: the labels (attribute "classlabels_ints" or the like) at these positions [N]. */
 bool give_labels(OnnxNode *, Value *at, const int64_t *labels, int count);

@@ -3,8 +3,8 @@
  *
  * Views are moved here (fold_views.c); everything else is evaluated by eval_node, at most 1e7
  * operations a node. The model may not grow by more than 16 MB in one pass; a result that is one
- * value all over becomes a splat, which has no size. Types are inferred again at the end: a constant
- * trip count or a branch that is taken says what a dimension is. */
+ * value all over becomes a splat, which has no size. Types are inferred again at the end: a
+ * constant trip count or a branch that is taken says what a dimension is. */
 #include "passes/graph/fold.h"
 
 enum { MAX_OPS = 10000000, MAX_GROWTH = 16 << 20, SMALL = 1 << 16 };

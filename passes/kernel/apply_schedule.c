@@ -14,8 +14,8 @@ static void bind(Apply *a, Var *v, Expr *value) {
     vec_push(a->ctx->perm, &a->bound, ((Binding){v, value}));
 }
 
-/* Binds v to the loop's variable: v itself, or, where the loop runs less far than v may in general, one
- * that is known to end there. */
+/* Binds v to the loop's variable: v itself, or, where the loop runs less far than v may in general,
+ * one that is known to end there. */
 static LBody *open_loop(Apply *a, LBody *body, Var *v, Bind kind, Expr *hi) {
     LStmt *l = lstmt_new(a->ctx, L_FOR);
     l->var = hi == v->extent ? v : var_new(a->ctx, v->name, hi);

@@ -15,7 +15,8 @@ static Expr *flat_load(Apply *a, Tensor *t, Expr *offset) {
 static Expr *element(Apply *a, Tensor *t, Expr *offset) {
     Ctx *c = a->ctx;
     if (!t->packed) return flat_load(a, t, offset);
-    Expr *each = expr_int(c, 8 / t->packed), *byte = flat_load(a, t, expr_floordiv(c, offset, each));
+    Expr *each = expr_int(c, 8 / t->packed),
+         *byte = flat_load(a, t, expr_floordiv(c, offset, each));
     Expr *shift = expr_muli(c, expr_mod(c, offset, each), t->packed);
     byte = expr_op2(c, SOP_shr, byte, expr_cast(c, DT_U8, shift));
     return expr_op2(c, SOP_and, byte, expr_const_int(c, DT_U8, (1 << t->packed) - 1));

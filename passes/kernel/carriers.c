@@ -13,8 +13,8 @@
  *
  * Inputs and outputs of less than 8 bits are packed outside: kernels at the begin and the end
  * convert (carriers_pack.c). Constants of less than 8 bits are stored packed and unpacked by every
- * load, where subscripts become offsets (apply_stmt.c). Arithmetic on narrow floats, which text may have, is done in f32 and
- * rounded once.
+ * load, where subscripts become offsets (apply_stmt.c). Arithmetic on narrow floats, which text may
+ * have, is done in f32 and rounded once.
  * Requires: comes first. Keeps: what is computed. */
 #include "passes/kernel/carriers.h"
 

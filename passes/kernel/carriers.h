@@ -16,7 +16,8 @@ Expr *carrier_of_bits(Ctx *, DType, Expr *byte);
 /* The low bits, in u8; all others are 0. */
 Expr *bits_of_carrier(Ctx *, DType, Expr *carrier);
 
-/* ---- carriers_pack.c: a variable that no symbol is called like; inputs and outputs of less than 8 bits ---- */
+/* ---- carriers_pack.c: a variable that no symbol is called like; inputs and outputs of less than 8
+ * bits ---- */
 /* The tensor takes a place in the arena; a new one, packed, becomes the input or output, and a
  * kernel at the begin or the end of the program converts. `type`: what the tensor was. */
 Var *carriers_var(Program *, const char *stem, int number, Expr *extent);

@@ -236,14 +236,16 @@ static bool can_join(Fuse *f, Item *maker, Item *it, Tensor *t, Stmt **d) {
     if (t->space != SP_ARENA || use_of(f, t)->n_readers != 1 || use_of(f, t)->n_writers != 1)
         return false;
     *d = definition(maker->kernel, t);
-    if (!*d || (*d)->out2 || !((*d)->kind == ST_MAP || ((*d)->kind == ST_REDUCE && is_identity(*d))))
+    if (!*d || (*d)->out2 ||
+        !((*d)->kind == ST_MAP || ((*d)->kind == ST_REDUCE && is_identity(*d))))
         return false;
     bool here = false;
     for (int i = 0; i < f->block->items.n; i++) here |= f->block->items.at[i] == maker;
     return here;
 }
 
-/* c's variables in terms of d's, where c reads t at `index` and d stores it; false: not one to one. */
+/* c's variables in terms of d's, where c reads t at `index` and d stores it; false: not one to
+ * one. */
 static bool solve_access(Fuse *f, const Stmt *c, Expr *const *index, const Stmt *d, const Tensor *t,
                          Expr **solved) {
     if (is_identity(d)) return invert_access(f->ctx, c, index, d, solved);
@@ -319,7 +321,8 @@ static bool try_epilogue(Fuse *f, Item *it) {
         SameLoad same = {t, NULL, false};
         if (!t || !can_join(f, use_of(f, t)->writer, it, t, &d)) continue;
         expr_visit(c->value, same_load, &same);
-        if (!same.load || same.differ || !solve_access(f, c, same.load->arg, d, t, solved)) continue;
+        if (!same.load || same.differ || !solve_access(f, c, same.load->arg, d, t, solved))
+            continue;
         join(f, use_of(f, t)->writer, it, t, d, rebase(f, c, d, solved));
         return true;
     }

@@ -118,11 +118,13 @@ typedef struct Cut {
 static void find_cut(void *user, const Expr *e) {
     Cut *c = user;
     int64_t at;
-    if (e->kind != E_OP || (e->op != SOP_floordiv && e->op != SOP_mod) || e->type != DT_INDEX) return;
+    if (e->kind != E_OP || (e->op != SOP_floordiv && e->op != SOP_mod) || e->type != DT_INDEX)
+        return;
     if (e->arg[0] == c->v->self && expr_is_int(e->arg[1], &at)) c->at = at;
 }
 
-/* e rearranges the digits of a single variable of c (o / 4 + (o % 4)*28, as channel shuffles do). */
+/* e rearranges the digits of a single variable of c (o / 4 + (o % 4)*28, as channel shuffles
+ * do). */
 static bool solve_shuffle(Solve *s, Expr *e, Var *by) {
     for (int v = 0; v < s->c->n_dom; v++) {
         Var *var = s->c->dom[v];

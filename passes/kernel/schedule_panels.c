@@ -1,4 +1,5 @@
-/* Constant operands of tiles are stored as panels: blocks of the tile's width, in the order of the reduction. */
+/* Constant operands of tiles are stored as panels: blocks of the tile's width, in the order of the
+ * reduction. */
 #include "passes/kernel/schedule_tile.h"
 
 static Tensor *clone_const(Tile *t, Tensor *of) {
@@ -29,8 +30,8 @@ static int lane_dim(const Expr *load, const Var *v) {
     BUG("no subscript uses %s", v->name);
 }
 
-/* Layout [others, lanes / nr, reduction order, lanes % nr]; not in blocks where the lanes share their subscript (groups).
- * NULL where a reduction variable shares its subscript. */
+/* Layout [others, lanes / nr, reduction order, lanes % nr]; not in blocks where the lanes share
+ * their subscript (groups). NULL where a reduction variable shares its subscript. */
 static Layout *panel_layout(Tile *t, const Expr *load) {
     Layout *l = NEW(t->s->ctx->perm, Layout);
     bool used[MAX_RANK] = {false};
@@ -82,7 +83,9 @@ void tile_pack_panels(Tile *t) {
 int64_t tile_fixed_block(const Tile *t) {
     for (int i = 0; t->total && i < t->loads.n; i++) {
         const Expr *l = t->loads.at[i];
-        if (!l->tensor->layout || !tile_load_uses(l, t->lanes) || !tile_packable(t->s->ctx, l, t->lanes)) continue;
+        if (!l->tensor->layout || !tile_load_uses(l, t->lanes) ||
+            !tile_packable(t->s->ctx, l, t->lanes))
+            continue;
         const LayoutDim *last = &l->tensor->layout->at[l->tensor->layout->n - 1];
         if (last->mod) return last->mod;
     }

@@ -1,13 +1,15 @@
-/* One reduction in a register tile, and what follows it on the tile: contractions, convolutions of every kind, pooling and
- * reductions over outer axes.
+/* One reduction in a register tile, and what follows it on the tile: contractions, convolutions of
+ * every kind, pooling and reductions over outer axes.
  *
- *   lanes   the domain variable along which the result and one operand (the panel) are contiguous; constant panels are stored
- *           in blocks of the tile's width at compile time
- *   rows    domain variables that the panel lacks, as one collapsed variable: every panel load serves all rows of the tile
+ *   lanes   the domain variable along which the result and one operand (the panel) are
+ *           contiguous; constant panels are stored in blocks of the tile's width at compile time
+ *   rows    domain variables that the panel lacks, as one collapsed variable: every panel load
+ *           serves all rows of the tile
  *   batch   the other domain variables, loops around
  *
- * The tile's size minimises a count of cycles from multiply-adds, loads and latency (Goto & van de Geijn 2008, with the A operand
- * read in place). Rows whose number is known are peeled, others are clamped; lanes are masked. */
+ * The tile's size minimises a count of cycles from multiply-adds, loads and latency (Goto & van de
+ * Geijn 2008, with the A operand read in place). Rows whose number is known are peeled, others are
+ * clamped; lanes are masked. */
 #include "passes/kernel/schedule_tile.h"
 
 /* ---- what kind of kernel ---- */
@@ -22,10 +24,12 @@ static bool matches(Tile *t) {
     Kernel *k = t->s->kernel;
     t->sum = k->stmts.at[0];
     t->first_map = 1;
-    if (t->sum->kind != ST_REDUCE || t->sum->op == RED_ARGMAX || t->sum->op == RED_ARGMIN) return false;
+    if (t->sum->kind != ST_REDUCE || t->sum->op == RED_ARGMAX || t->sum->op == RED_ARGMIN)
+        return false;
     if (t->sum->out->space != SP_TEMP || t->sum->recipe.lanes > 1 || k->stmts.n < 2) return false;
     const Stmt *second = k->stmts.at[1];
-    if (second->kind == ST_REDUCE && second->value->kind == E_LOAD && second->value->tensor == t->sum->out)
+    if (second->kind == ST_REDUCE && second->value->kind == E_LOAD &&
+        second->value->tensor == t->sum->out)
         t->total = k->stmts.at[t->first_map++];
     for (int i = t->first_map; i < k->stmts.n; i++)
         if (!is_epilogue(k->stmts.at[i], t->sum)) return false;
@@ -72,7 +76,8 @@ static int lane_score(Tile *t, Var *v) {
         score += tile_packable(c, l, v) || load_stride(c, l, v) == 1 ? 2 : -6;
     }
     for (int i = t->first_map; i < k->stmts.n; i++) {
-        int64_t stride = k->stmts.at[i]->out->space == SP_TEMP ? 0 : store_stride(c, k->stmts.at[i], v);
+        int64_t stride =
+            k->stmts.at[i]->out->space == SP_TEMP ? 0 : store_stride(c, k->stmts.at[i], v);
         score += stride == 1 ? 4 : stride == 0 ? 0 : -1;
     }
     return extent_or(v->extent, 64) < 4 ? score - 4 : score;
@@ -90,7 +95,8 @@ static bool choose_lanes(Tile *t) {
 /* Is there a load that moves with the lanes but not with v? Then rows along v share it. */
 static bool shares_panel(const Tile *t, const Var *v) {
     for (int i = 0; i < t->loads.n; i++)
-        if (tile_load_uses(t->loads.at[i], t->lanes) && !tile_load_uses(t->loads.at[i], v)) return true;
+        if (tile_load_uses(t->loads.at[i], t->lanes) && !tile_load_uses(t->loads.at[i], v))
+            return true;
     return false;
 }
 
@@ -115,7 +121,8 @@ static void order_reduction(Tile *t) {
             if (!panel) own = MAX(own, load_stride(t->s->ctx, l, v));
         }
         int at = i;
-        for (; at > 0 && stride[at - 1] < own; at--) t->red[at] = t->red[at - 1], stride[at] = stride[at - 1];
+        for (; at > 0 && stride[at - 1] < own; at--)
+            t->red[at] = t->red[at - 1], stride[at] = stride[at - 1];
         t->red[at] = v, stride[at] = own;
     }
 }
@@ -123,7 +130,8 @@ static void order_reduction(Tile *t) {
 /* ---- the tile's size ---- */
 typedef struct Shape { double m, n; int vec, regs; bool exact_m; } Shape;
 
-/* Per element of the reduction; the panel comes from L2, which overlaps with the multiply-adds only in part. */
+/* Per element of the reduction; the panel comes from L2, which overlaps with the multiply-adds only
+ * in part. */
 static double tile_cycles(double mr, double nv) {
     double fma = mr * nv / 2, load = (mr + nv) / 2;
     return MAX(MAX(fma, load), 4.0) + 0.3 + nv;
@@ -152,7 +160,8 @@ static void choose_tile(Tile *t) {
         rows *= e > 0 ? e : 64;
     }
     Shape s = {(double)rows, (double)extent_or(t->lanes->extent, 256),
-               MAX(1, m->vector_bytes / (int)dtype_bytes(t->sum->out->dtype)), m->vector_regs, known};
+               MAX(1, m->vector_bytes / (int)dtype_bytes(t->sum->out->dtype)), m->vector_regs,
+               known};
     double best = 0;
     int64_t fixed = tile_fixed_block(t);
     /* guards over rows that only the run knows: the address of each row is chosen anew every time,
@@ -163,7 +172,8 @@ static void choose_tile(Tile *t) {
             if (mr * nv + nv + spare > s.regs || (nv > 4 && mr > 1)) continue;
             if (fixed && fixed % ((int64_t)nv * s.vec)) continue;
             double cost = cover_cycles(&s, mr, nv);
-            if (clear || cost < best * 0.999) best = cost, t->mr = mr, t->nr = (int64_t)nv * s.vec, clear = false;
+            if (clear || cost < best * 0.999)
+                best = cost, t->mr = mr, t->nr = (int64_t)nv * s.vec, clear = false;
         }
     CHECK(!clear);
 }

@@ -7,7 +7,8 @@
 typedef struct Tile {
     Sched *s;
     Stmt *sum;
-    Stmt *total;           /* where the reduction runs in blocks: adds up the blocks' sums; else NULL */
+    /* where the reduction runs in blocks: adds up the blocks' sums; else NULL */
+    Stmt *total;
     int first_map;         /* statements after the reduction */
     Loads loads;
     Var *lanes;
@@ -19,17 +20,20 @@ typedef struct Tile {
 } Tile;
 
 bool tile_load_uses(const Expr *load, const Var *);
-/* A constant that may be stored so that v's elements are neighbours: v goes up by one in one subscript alone. */
+/* A constant that may be stored so that v's elements are neighbours: v goes up by one in one
+ * subscript alone. */
 bool tile_packable(Ctx *, const Expr *load, Var *v);
 bool tile_has_guard(const Tile *); /* the reduction loads under a condition: a window's border */
 
 /* ---- schedule_panels.c ---- */
 void tile_pack_panels(Tile *);
-/* A width that tiles must divide, because a constant is stored in blocks that cannot be changed any more; 0: none. */
+/* A width that tiles must divide, because a constant is stored in blocks that cannot be changed any
+ * more; 0: none. */
 int64_t tile_fixed_block(const Tile *);
 
 /* ---- schedule_tile_nest.c ---- */
-void tile_block_reduction(Tile *); /* cuts a long reduction where its operands do not fit the cache */
+/* cuts a long reduction where its operands do not fit the cache */
+void tile_block_reduction(Tile *);
 void tile_build_nest(Tile *);
 
 #endif

@@ -15,9 +15,11 @@ static double bytes_of(const Tile *t, bool panel) {
     return most;
 }
 
-/* Panels outside where walking over all rows again for each panel moves fewer bytes than the other way round. */
+/* Panels outside where walking over all rows again for each panel moves fewer bytes than the other
+ * way round. */
 static bool panels_outside(const Tile *t) {
-    double rows = t->p ? (double)extent_or(t->p->extent, 128) : 1, lanes = (double)extent_or(t->lanes->extent, 256);
+    double rows = t->p ? (double)extent_or(t->p->extent, 128) : 1,
+           lanes = (double)extent_or(t->lanes->extent, 256);
     double a = bytes_of(t, false), b = bytes_of(t, true), l2 = t->s->machine->l2 * 0.6;
     double rows_outside = b * (rows / (double)t->mr) * (b <= l2 ? 0.25 : 1);
     double panels = a * (lanes / (double)t->nr) * (a <= l2 ? 0.25 : 1);
@@ -35,7 +37,8 @@ static Nest *reduction_loops(Tile *t, Nest *parent) {
     }
     for (int i = 0; i < n; i++) {
         Var *v = t->red[i], *outer, *inner;
-        bool split = i == n - 1 && bind[i] == BIND_SERIAL && expr_is(expr_mod(t->s->ctx, v->extent, expr_int(t->s->ctx, 4)), 0);
+        bool split = i == n - 1 && bind[i] == BIND_SERIAL &&
+                     expr_is(expr_mod(t->s->ctx, v->extent, expr_int(t->s->ctx, 4)), 0);
         if (split) {
             how_split(t->s, v, 4, TAIL_EXACT, &outer, &inner);
             parent = nest_loop(t->s, parent, outer, BIND_SERIAL);
@@ -63,27 +66,34 @@ static int64_t block_of(int64_t n) {
     return best;
 }
 
-/* The best machine decides for all: the statements are theirs, too, and those that have a how must stay as they are. */
+/* The best machine decides for all: the statements are theirs, too, and those that have a how must
+ * stay as they are. */
 static bool wants_blocks(const Tile *t, int64_t *block) {
     int64_t k, rows = 1, lanes;
     if (t->s->strict || t->s->kernel->hows.n > 0) return false;
-    if (t->total || t->sum->op != RED_SUM || t->sum->n_red != 1 || !expr_is_int(t->sum->red[0]->extent, &k)) return false;
+    if (t->total || t->sum->op != RED_SUM || t->sum->n_red != 1 ||
+        !expr_is_int(t->sum->red[0]->extent, &k))
+        return false;
     for (int i = 0; i < t->n_rows; i++)
         if (!expr_is_int(t->rows[i]->extent, NULL)) return false;
         else rows *= extent_or(t->rows[i]->extent, 1);
-    if (k < LONG || rows < 3 * t->mr || !expr_is_int(t->lanes->extent, &lanes) || lanes % t->nr || lanes / t->nr < 4) return false;
+    if (k < LONG || rows < 3 * t->mr || !expr_is_int(t->lanes->extent, &lanes) || lanes % t->nr ||
+        lanes / t->nr < 4)
+        return false;
     *block = block_of(k);
     return *block > 0 && *block < k;
 }
 
-/* sum[m,n] = sum[k] f(k)   becomes   part[m,n,b] = sum[k in block b] f(k),  sum[m,n] = sum[b] part[m,n,b] */
+/* sum[m,n] = sum[k] f(k)   becomes   part[m,n,b] = sum[k in block b] f(k),
+ *                                    sum[m,n] = sum[b] part[m,n,b] */
 void tile_block_reduction(Tile *t) {
     Ctx *c = t->s->ctx;
     Kernel *k = t->s->kernel;
     Stmt *s = t->sum;
     int64_t block;
     if (!wants_blocks(t, &block)) return;
-    Var *old = s->red[0], *b = var_new(c, arena_printf(c->perm, "%s_b", old->name), expr_floordiv(c, old->extent, expr_int(c, block)));
+    Var *old = s->red[0], *b = var_new(c, arena_printf(c->perm, "%s_b", old->name),
+                                       expr_floordiv(c, old->extent, expr_int(c, block)));
     Var *in = var_new(c, arena_printf(c->perm, "%s_i", old->name), expr_int(c, block));
     Var **dom = NEW_ARRAY(c->perm, Var *, s->n_dom + 1);
     Expr *dims[MAX_RANK], *index[MAX_RANK];
@@ -93,7 +103,8 @@ void tile_block_reduction(Tile *t) {
     }
     char *name = arena_printf(c->perm, "%s.part", s->out->name);
     Tensor *part = program_temp(t->s->program, name, s->out->dtype, dims, s->n_dom + 1);
-    Stmt *total = stmt_new(c, ST_REDUCE, s->out, s->dom, s->n_dom, expr_load(c, part, index, s->n_dom + 1));
+    Stmt *total =
+        stmt_new(c, ST_REDUCE, s->out, s->dom, s->n_dom, expr_load(c, part, index, s->n_dom + 1));
     total->red = NEW_ARRAY(c->perm, Var *, 1);
     total->red[0] = b, total->n_red = 1;
     total->op = RED_SUM;
@@ -127,8 +138,9 @@ static void nest_maps(Tile *t, Nest *at) {
     }
 }
 
-/* Groups of panels in parallel; in each, blocks of the reduction outside, so that a block of the rows' operand stays in the
- * cache while all panels of the group pass over it (Goto & van de Geijn's order). The totals wait in the thread's scratch. */
+/* Groups of panels in parallel; in each, blocks of the reduction outside, so that a block of the
+ * rows' operand stays in the cache while all panels of the group pass over it (Goto & van de
+ * Geijn's order). The totals wait in the thread's scratch. */
 static bool nest_blocks(Tile *t, Nest *at) {
     Sched *s = t->s;
     int64_t panels;
@@ -150,7 +162,9 @@ void tile_build_nest(Tile *t) {
     for (int i = 0; i < t->n_batch; i++) at = nest_loop(s, at, t->batch[i], BIND_THREAD);
     t->p = t->n_rows ? how_collapse(s, t->rows, t->n_rows) : NULL;
     int64_t m;
-    if (t->p) how_split(s, t->p, t->mr, expr_is_int(t->p->extent, &m) ? TAIL_PEEL : TAIL_MASK, &t->p_out, &t->p_in);
+    if (t->p)
+        how_split(s, t->p, t->mr, expr_is_int(t->p->extent, &m) ? TAIL_PEEL : TAIL_MASK, &t->p_out,
+                  &t->p_in);
     how_split(s, t->lanes, t->nr, TAIL_MASK, &t->n_out, &t->n_in);
     how_home(s, t->sum->out, SP_REG);
     if (nest_blocks(t, at)) return;

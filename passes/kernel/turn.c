@@ -1,6 +1,6 @@
 /* A contraction whose operands both run along the reduction (sum[k] a[m, k] * b[n, k]) has no
- * variable for vector lanes: b is turned beforehand, by a kernel of its own, into b'[k, n]. The copy
- * moves N * K elements and lets M * N * K products run in lanes; constants need none, they are
+ * variable for vector lanes: b is turned beforehand, by a kernel of its own, into b'[k, n]. The
+ * copy moves N * K elements and lets M * N * K products run in lanes; constants need none, they are
  * stored as their tile wants them.
  *
  * Requires: layouts are chosen. Keeps: what is computed, and the order of items. */

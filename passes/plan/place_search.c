@@ -1,7 +1,7 @@
-/* Places of buffers whose sizes are known: the rule that programs use at bind (largest first, each as
- * low as it fits) is within a few per cent of the largest live set nearly always. Where it is not,
- * other orders are tried: a buffer, most often one at the very top, goes to a random earlier turn,
- * and the change stays unless the arena grows. The sequence of random numbers is fixed. */
+/* Places of buffers whose sizes are known: the rule that programs use at bind (largest first, each
+ * as low as it fits) is within a few per cent of the largest live set nearly always. Where it is
+ * not, other orders are tried: a buffer, most often one at the very top, goes to a random earlier
+ * turn, and the change stays unless the arena grows. The sequence of random numbers is fixed. */
 #include "passes/passes.h"
 
 enum { MAX_ROUNDS = 4000, MAX_WORK = 1 << 26 }; /* work: pairs of buffers that are compared */

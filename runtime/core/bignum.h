@@ -1,5 +1,5 @@
-/* Natural numbers of a fixed size, for exact conversion between decimal and binary: large enough for
- * the longest decimal that matters (800 digits) at either end of a double's range. */
+/* Natural numbers of a fixed size, for exact conversion between decimal and binary: large enough
+ * for the longest decimal that matters (800 digits) at either end of a double's range. */
 #ifndef ONNXCC_RUNTIME_BIGNUM_H
 #define ONNXCC_RUNTIME_BIGNUM_H
 

@@ -106,7 +106,8 @@ int onnxcc_call_str_normalize_count(struct onnxcc_frame *f, void *const *bufs,
     return ONNXCC_OK;
 }
 
-/* bufs: x, stop words, y. args: as above, then 0 no change, 1 lower, 2 upper case; elements of y. */
+/* bufs: x, stop words, y. args: as above, then 0 no change, 1 lower, 2 upper case; elements of
+ * y. */
 int onnxcc_call_str_normalize(struct onnxcc_frame *f, void *const *bufs, const int64_t *args) {
     const struct onnxcc_string *x = bufs[0];
     struct onnxcc_string *y = bufs[2];

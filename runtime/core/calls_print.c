@@ -1,5 +1,5 @@
-/* Numbers to strings. Floats: the shortest decimal that reads back as the same number of their type,
- * written as Python and NumPy write it; NaN, INF, -INF. */
+/* Numbers to strings. Floats: the shortest decimal that reads back as the same number of their
+ * type, written as Python and NumPy write it; NaN, INF, -INF. */
 #include "bignum.h"
 
 enum { MOST = 32 }; /* characters of a number */
@@ -109,7 +109,8 @@ static int put_int(char *to, uint64_t v, bool negative) {
     return n;
 }
 
-/* bufs: f64 x, y. args: elements, bits of the type's significand, exponent of its smallest number. */
+/* bufs: f64 x, y. args: elements, bits of the type's significand, exponent of its smallest
+ * number. */
 int onnxcc_call_str_of_float(struct onnxcc_frame *f, void *const *bufs, const int64_t *args) {
     const double *x = bufs[0];
     struct onnxcc_string *y = bufs[1];

@@ -1,6 +1,6 @@
-/* Whether this CPU can run a version of the code: lists of LLVM feature names, and names of x86-64's
- * levels and CPUs that stand for such lists. Of a CPU's features only those count that a code generator
- * may use for arithmetic: virtual machines often hide the others. */
+/* Whether this CPU can run a version of the code: lists of LLVM feature names, and names of
+ * x86-64's levels and CPUs that stand for such lists. Of a CPU's features only those count that a
+ * code generator may use for arithmetic: virtual machines often hide the others. */
 #include "core.h"
 
 static const struct {

@@ -1,8 +1,9 @@
 /* Sequences and optionals during a run.
  *
- * A value is a struct onnxcc_list: the items and their number. Values are immutable. Lists that the run makes lie in the arena behind a head; inserting at the
- * end uses room that is left there, so that a loop which collects n items takes n steps, not n * n.
- * No list: an optional that holds nothing. */
+ * A value is a struct onnxcc_list: the items and their number. Values are immutable. Lists that the
+ * run makes lie in the arena behind a head; inserting at the end uses room that is left there, so
+ * that a loop which collects n items takes n steps, not n * n. No list: an optional that holds
+ * nothing. */
 #ifndef ONNXCC_RUNTIME_SEQUENCE_H
 #define ONNXCC_RUNTIME_SEQUENCE_H
 

@@ -40,7 +40,8 @@ struct host_tensor host_read_tensor(const char *path, int dtype) {
     if (!npy && !pb)
         return (struct host_tensor){
             .dtype = dtype, .rank = -1, .bytes = (int64_t)size, .data = file};
-    struct host_tensor t = npy ? npy_parse(path, file, size, dtype) : pb_parse(path, file, size, dtype);
+    struct host_tensor t =
+        npy ? npy_parse(path, file, size, dtype) : pb_parse(path, file, size, dtype);
     free(file);
     return t;
 }

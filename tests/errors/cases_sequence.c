@@ -1,7 +1,8 @@
 /* Models that use sequences, optionals and strings wrongly. */
 #include "cases.h"
 
-/* A graph input of a sequence (field 4) or an optional (9) of what `inner` is; TypeProto's fields. */
+/* A graph input of a sequence (field 4) or an optional (9) of what `inner` is; TypeProto's
+ * fields. */
 static Buf typed_input(const char *name, int field, Buf inner) {
     Buf wrapped = {0}, type = {0}, info = {0};
     put_message(&wrapped, 1, inner);
@@ -127,7 +128,8 @@ static Buf sum_of_strings(void) {
 const Case sequence_cases[] = {
     {"wrong_pattern", wrong_pattern, "(RegexFullMatch|\"a(b\": ( has no )", NULL},
     {"large_pattern", large_pattern, "the pattern needs too many states", NULL},
-    {"matrix_of_words", matrix_of_words, "the first dimension of a matrix of words must be 1", NULL},
+    {"matrix_of_words", matrix_of_words, "the first dimension of a matrix of words must be 1",
+     NULL},
     {"sum_of_strings", sum_of_strings, "input 0 must be a tensor of|not str", NULL},
     {"sequence_of_sequences", sequence_of_sequences,
      "input \"s\" is not a tensor, a sequence of tensors, or an optional of one of them", NULL},

@@ -1,5 +1,5 @@
-/* Calls the model narrow.onnx as a library: float8 in bytes, what is smaller packed, low bits first. The
- * bytes are worked out by hand. */
+/* Calls the model narrow.onnx as a library: float8 in bytes, what is smaller packed, low bits
+ * first. The bytes are worked out by hand. */
 #include "narrow.h"
 
 #include <stdint.h>
