@@ -29,7 +29,7 @@ ONNX_OP(NonMaxSuppression, 10) {
     if (!boxes || !scores || !want_rank(n, 0, 3, 3) || !want_rank(n, 1, 3, 3)) return false;
     if (boxes->type.dtype != DT_F32 || scores->type.dtype != DT_F32)
         return bad(n, "boxes and scores must be f32");
-    if (!expr_is(boxes->type.dims[2], 4)) return bad(n, "a box has four coordinates");
+    if (!demand_equal(n, boxes->type.dims[2], 4)) return bad(n, "a box has four coordinates");
     if (has(n, 2) && !input_cell(n, 2, &most, INT64_MIN)) return false;
     in[0] = boxes;
     in[3] = threshold(n, 3, 0);
@@ -195,7 +195,7 @@ ONNX_OP(RoiAlign, 10) {
                     {0}};
     if (!x || !rois || !batches || !same_dtype(n, 0, 1) || !want_rank(n, 0, 4, 4)) return false;
     if (!want_rank(n, 1, 2, 2) || !want_rank(n, 2, 1, 1)) return false;
-    if (!expr_is(rois->type.dims[1], 4)) return bad(n, "a region has four coordinates");
+    if (!demand_equal(n, rois->type.dims[1], 4)) return bad(n, "a region has four coordinates");
     if (a.rows < 1 || a.columns < 1 || a.rows > INT32_MAX || a.columns > INT32_MAX)
         return bad(n, "output_height and output_width must be positive");
     if (a.ratio < 0 || a.ratio > INT32_MAX) return bad(n, "sampling_ratio must not be negative");
