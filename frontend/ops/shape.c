@@ -133,6 +133,26 @@ static bool axes_arg(OnnxNode *n, int64_t *axes, int *count) {
     return ints_arg(n, old ? "axes" : NULL, old ? -1 : 1, axes, MAX_RANK, count);
 }
 
+/* x with those dimensions, where `removed`, the product of the sizes that go, must be 1: any other
+ * is a fault of the run. */
+static Value *squeezed(OnnxNode *n, Value *x, Expr *removed, Expr *const *dims, int rank) {
+    Ctx *c = n->ctx;
+    Expr *flat = expr_bound(c, expr_addi(c, removed, -1), ix(n, 1)), *at[MAX_RANK];
+    if (expr_is(flat, 0)) return reshape_to(n, x, dims, rank);
+    Node *y = build_compute_begin(n->g, &x, 1, x->type.dtype, dims, rank);
+    Expr *stride = ix(n, 1);
+    for (int i = rank - 1; i >= 0; i--) {
+        flat = expr_add(c, flat, expr_mul(c, y->vars[i]->self, stride));
+        stride = expr_mul(c, stride, dims[i]);
+    }
+    stride = ix(n, 1);
+    for (int i = x->type.rank - 1; i >= 0; i--) {
+        at[i] = expr_mod(c, expr_floordiv(c, flat, stride), x->type.dims[i]);
+        stride = expr_mul(c, stride, x->type.dims[i]);
+    }
+    return build_compute_end(n->g, y, expr_load(c, y->params[0], at, x->type.rank));
+}
+
 /* Squeeze (insert: Unsqueeze) by axes that only the run knows. */
 static bool squeeze_late(OnnxNode *n, Value *x, bool insert) {
     Expr *dims[MAX_RANK];
@@ -144,7 +164,13 @@ static bool squeeze_late(OnnxNode *n, Value *x, bool insert) {
     if (!late_axes(n, 1, insert ? (int)rank : x->type.rank, &late)) return false;
     if (insert) late_insert(n, &late, &x->type, dims);
     else late_rest(n, &late, &x->type, dims);
-    return give(n, 0, reshape_to(n, x, dims, (int)rank));
+    if (insert) return give(n, 0, reshape_to(n, x, dims, (int)rank));
+    Expr *removed = ix(n, 1);
+    for (int i = 0; i < x->type.rank; i++) {
+        Expr *size = late_choose(n, &late, i, x->type.dims[i], ix(n, 1));
+        removed = expr_mul(n->ctx, removed, size);
+    }
+    return give(n, 0, squeezed(n, x, removed, dims, (int)rank));
 }
 
 ONNX_OP(Squeeze, 1) {
@@ -153,6 +179,7 @@ ONNX_OP(Squeeze, 1) {
     int64_t axes[MAX_RANK], sorted[MAX_RANK];
     Expr *dims[MAX_RANK];
     int count, rank = 0;
+    Expr *removed = ix(n, 1);
     if (x && n->opset >= 13 && is_late(n, 1)) return squeeze_late(n, x, false);
     if (!x || !axes_arg(n, axes, &count)) return false;
     if (count > 0 && !axes_in(n, axes, count, x->type.rank, sorted)) return false;
@@ -162,9 +189,10 @@ ONNX_OP(Squeeze, 1) {
         k += named;
         if (named && expr_is_int(dim, NULL) && !expr_is(dim, 1))
             return bad(n, "axis %d is not 1", i);
+        if (named && !demand_equal(n, dim, 1)) removed = expr_mul(n->ctx, removed, dim);
         if (!named && !(count < 0 && expr_is(dim, 1))) dims[rank++] = dim;
     }
-    return give(n, 0, reshape_to(n, x, dims, rank));
+    return give(n, 0, squeezed(n, x, removed, dims, rank));
 }
 
 ONNX_OP(Unsqueeze, 1) {

@@ -19,4 +19,18 @@ printf "\\001$zeros\\000$zeros" >step.bin
 expect 0 run "$set/input_1.pb" "$set/input_4.pb"
 refuses "ReduceSum" "out of its range" -- run axes.bin "$set/input_4.pb"
 refuses "Slice" "out of its range" -- run "$set/input_1.pb" step.bin
+
+for level in -O0 -O2; do
+    compile $level "$models/squeezed.onnx" -o squeezed
+    expect 0 ./squeezed --check "$models/squeezed"
+done
+set=$models/squeezed/test_data_set_0
+squeeze() {
+    ./squeezed --input x="$set/input_0.pb" --input axis="$1" --input v="$2" --output y=y.npy
+}
+printf "\\000$zeros" >first.bin
+printf '\000\000\200\077\000\000\200\077' >two.bin
+expect 0 squeeze "$set/input_1.pb" "$set/input_2.pb"
+refuses "Squeeze" "out of range" -- squeeze first.bin "$set/input_2.pb"
+refuses "out of range" -- squeeze "$set/input_1.pb" two.bin
 finish

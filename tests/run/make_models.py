@@ -283,5 +283,13 @@ def main():
     sequence_models()
     string_models()
 
+    # An axis that goes must be 1: of a size, and of a number, that only the run knows.
+    model("squeezed", [("x", F32, ["N", "M", 3]), ("axis", I64, [1]), ("v", F32, ["K"])],
+          [("y", F32, ["A", "B"]), ("only", I64, ["C"])],
+          [node("Squeeze", "x axis", "y"), node("NonZero", "v", "where"), node("Transpose", "where", "rows", perm=[1, 0]),
+           node("Squeeze", "rows first", "only")], {"first": np.array([0])},
+          {"x": floats(4, 1, 3), "axis": np.array([1]), "v": np.array([0, 0, 2], np.float32)},
+          {"x": floats(1, 2, 3), "axis": np.array([-3]), "v": np.array([5], np.float32)}, opset=21)
+
 
 main()
