@@ -172,30 +172,36 @@ bool invert_access(Ctx *ctx, const Stmt *c, Expr *const *index, const Stmt *d, E
 }
 
 /* ---- lanes ---- */
-static bool shares_subscript(const Stmt *s, const Expr *load, const Var *v) {
+static bool shares_subscript(const Expr *load, const Var *v, Var *const *others, int n) {
     for (int i = 0; i < load->n; i++)
-        for (int r = 0; expr_uses_var(load->arg[i], v) && r < s->n_red; r++)
-            if (expr_uses_var(load->arg[i], s->red[r])) return true;
+        for (int r = 0; expr_uses_var(load->arg[i], v) && r < n; r++)
+            if (expr_uses_var(load->arg[i], others[r])) return true;
     return false;
+}
+
+/* Does every load move with v linearly, and in no subscript where one of the others does? */
+static bool is_straight(Ctx *ctx, const Loads *loads, Var *v, Var *const *others, int n) {
+    int64_t extent;
+    if (expr_is_int(v->extent, &extent) && extent < 4) return false;
+    for (int i = 0; i < loads->n; i++) {
+        const Expr *load = loads->at[i];
+        if (shares_subscript(load, v, others, n)) return false;
+        for (int k = 0; k < load->n; k++) {
+            Expr *coef, *rest;
+            if (expr_uses_var(load->arg[k], v) &&
+                !expr_linear_in(ctx, load->arg[k], v, &coef, &rest))
+                return false;
+        }
+    }
+    return true;
 }
 
 bool stmt_has_lanes(Ctx *ctx, const Stmt *s) {
     Loads loads;
     stmt_loads(s, &loads);
-    for (int d = 0; d < s->n_dom; d++) {
-        int64_t extent;
-        if (expr_is_int(s->dom[d]->extent, &extent) && extent < 4) continue;
-        bool straight = true;
-        for (int i = 0; i < loads.n; i++) {
-            const Expr *load = loads.at[i];
-            straight &= !shares_subscript(s, load, s->dom[d]);
-            for (int k = 0; k < load->n; k++) {
-                Expr *coef, *rest;
-                straight &= !expr_uses_var(load->arg[k], s->dom[d]) ||
-                            expr_linear_in(ctx, load->arg[k], s->dom[d], &coef, &rest);
-            }
-        }
-        if (straight) return true;
-    }
+    for (int d = 0; d < s->n_dom; d++)
+        if (is_straight(ctx, &loads, s->dom[d], s->red, s->n_red)) return true;
+    for (int r = 0; r < s->n_red; r++)
+        if (is_straight(ctx, &loads, s->red[r], s->dom, s->n_dom)) return true;
     return false;
 }
