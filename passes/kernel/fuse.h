@@ -22,8 +22,8 @@ Expr *stmt_inline(Ctx *, const Stmt *d, Expr *const *index); /* value of a map's
 /* Every load of `of` by stmt_inline */
 Expr *expr_replace_loads(Ctx *, Expr *, Tensor *of, const Stmt *d);
 
-/* Can some variable run over vector lanes: does every load move with it linearly, and in no subscript
- * where a variable of the other kind (domain, reduction) does: a window? */
+/* Can some variable run over vector lanes: does every load move with it linearly, and in no
+ * subscript where a variable of the other kind (domain, reduction) does: a window? */
 bool stmt_has_lanes(Ctx *, const Stmt *);
 
 #endif
