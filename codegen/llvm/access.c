@@ -114,7 +114,7 @@ static bool cut_at_gate(Fn *F, const Place *p, Expr *index, Val gate, int64_t re
     }
     *outer = expr_sub(F->ctx, index, *inner);
     if (expr_is(*inner, low) || !expr_range(F->ctx, *inner, &lo, &hi) || lo < 0) return false;
-    return (hi + reach) <= zero_bytes(F->g) / (int64_t)dtype_bytes(p->tensor->dtype);
+    return hi <= zero_bytes(F->g) / (int64_t)dtype_bytes(p->tensor->dtype) - reach;
 }
 
 static Val guarded_address(Fn *F, Place *p, Expr *index, Val gate, int64_t reach) {
