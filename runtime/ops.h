@@ -101,6 +101,18 @@ OPS double f64_of_bits(uint64_t v) {
 }
 
 /* ---- 16-bit floats: one sign bit, 15 - mant exponent bits, mant fraction bits ---- */
+#if defined(__CUDA_ARCH__)
+OPS float f32_of_f16(uint16_t h) {
+    float v;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(h));
+    return v;
+}
+OPS uint16_t f16_of_f32(float v) {
+    uint16_t h;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(v));
+    return h;
+}
+#else
 OPS float f32_of_f16(uint16_t h) {
     uint32_t body = (uint32_t)(h & 0x7fff) << 13, sign = (uint32_t)(h & 0x8000) << 16;
     if (body >= 0x7c00u << 13) return f32_of_bits(sign | 0x7f800000u | body);
@@ -115,13 +127,22 @@ OPS uint16_t f16_of_f32(float v) {
         return (uint16_t)(sign | (bits_of_f32(f32_of_bits(a) + 0.5f) - 0x3f000000));
     return (uint16_t)(sign | (a + 0xc8000fffu + (a >> 13 & 1)) >> 13);
 }
+#endif
 OPS float f32_of_bf16(uint16_t v) {
     return f32_of_bits((uint32_t)v << 16);
 }
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+OPS uint16_t bf16_of_f32(float v) {
+    uint16_t h;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(h) : "f"(v));
+    return h;
+}
+#else
 OPS uint16_t bf16_of_f32(float v) {
     uint32_t u = bits_of_f32(v);
     return (uint16_t)((v != v ? u | 0x400000 : u + 0x7fff + (u >> 16 & 1)) >> 16);
 }
+#endif
 /* one rounding, not two */
 OPS uint16_t half_of_f64(double v, int mant) {
     uint64_t bits = bits_of_f64(v), frac = bits & 0xfffffffffffff;

@@ -76,8 +76,30 @@ static void for_head(Printer *p, const LStmt *l, const char *v, const char *lo, 
            zero ? "" : " + ", own, v, hi, v, step);
 }
 
+/* A vector loop over pieces: the loop itself only touches registers. */
+static void print_pieces(Printer *p, const LStmt *l, CPieces *pieces) {
+    Str text;
+    int64_t lanes = l->hi->i;
+    c_pieces_load(p, pieces, lanes);
+    c_stmt_end(p);
+    level_open(p);
+    const char *v = name_add(p, l->var, l->var->name), *type = c_value_type(p, DT_INDEX);
+    c_body(p, &l->body);
+    level_close(p, &text);
+    c_line(p, "UNROLL(%lld)", (long long)lanes);
+    c_line(p, "for (%s %s = 0; %s < %lld; %s++) {", type, v, v, (long long)lanes, v);
+    level_add(p, &text);
+    c_line(p, "}");
+    c_pieces_store(p, pieces, lanes);
+}
+
 static void print_for(Printer *p, const LStmt *l) {
     Str text;
+    CPieces pieces = {0};
+    if (c_pieces(p, l, &pieces)) {
+        print_pieces(p, l, &pieces);
+        return;
+    }
     const char *lo = simple_bound(p, l->lo), *hi = simple_bound(p, l->hi);
     c_stmt_end(p);
     level_open(p);

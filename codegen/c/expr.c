@@ -221,7 +221,8 @@ const char *c_some(Printer *p, const Expr *index) {
 
 const char *c_element(Printer *p, const Tensor *t, const Expr *index) {
     if (p->host) return p->element(p->user, t, c_expr(p, index, PREC_ANY));
-    const char *name = name_find(p, t);
+    const char *piece = c_piece_element(p, t, index), *name = name_find(p, t);
+    if (piece) return piece;
     if (!name) BUG("%%%s has no name in the C text", t->name);
     return arena_printf(p->arena, "%s[%s]", name, c_expr(p, index, PREC_ANY));
 }

@@ -4,6 +4,7 @@
  *   names.c     identifiers and scopes         literal.c   types and constants
  *   ops.c       scalar operations              expr.c      expressions, temporaries
  *   body.c      statements                     kernel.c    kernel functions
+ *   vector.c    CUDA: neighbours at once
  *   host.c      bind and run                   model.c     the description of a model
  *   weights.c   constants in their layouts     paste.c     the runtime's texts
  *   emit.c      --emit=c
@@ -34,6 +35,16 @@ typedef struct CValue { /* a temporary in scope */
     const char *name;
     bool pure;
 } CValue;
+/* Elements of a tensor that a vector loop works on as one piece (vector.c). */
+typedef struct CPiece {
+    const Tensor *tensor;
+    const Expr *index; /* of the loop's element */
+    Expr *first;       /* of the first element */
+    const Var *var;
+    bool loaded, stored;
+    const char *name;
+} CPiece;
+typedef VEC(CPiece) CPieces;
 /* A block that is being written: what a value inside needs goes to its end so far. */
 typedef struct CLevel {
     Str text;
@@ -64,6 +75,7 @@ typedef struct Printer {
     const Expr *root;   /* the value of a store: splitting it would not make the line shorter */
     int target; /* the block in which the text that is being made will stand; 0: the innermost */
     VEC(Sym *) syms; /* read by this function */
+    CPieces pieces;  /* of the vector loops around, innermost last */
     Map *uses;       /* of the nodes of this statement: Expr to count */
 } Printer;
 
@@ -87,6 +99,7 @@ void c_line_at(Printer *, int level, const char *text);
 
 /* ---- literal.c ---- */
 const char *c_memory_type(DType);                 /* of an element: "uint16_t" */
+const char *c_piece_type(DType);                  /* the same in the names of pieces: "u16" */
 const char *c_value_type(const Printer *, DType); /* of a value: "float" */
 const char *c_literal(Printer *, const Expr *, int *prec);
 const char *c_int(Arena *, DType, int64_t);
@@ -107,6 +120,13 @@ bool c_index_plain(Printer *, const Expr *e); /* a division of it needs no helpe
 
 /* ---- body.c ---- */
 void c_body(Printer *, const LBody *);
+
+/* ---- vector.c ---- */
+bool c_pieces(Printer *, const LStmt *loop, CPieces *); /* false: there are none */
+void c_pieces_load(Printer *, CPieces *, int64_t lanes); /* in front of the loop */
+void c_pieces_store(Printer *, const CPieces *, int64_t lanes);
+/* Where a piece holds the element; NULL: none does. */
+const char *c_piece_element(Printer *, const Tensor *, const Expr *index);
 
 /* ---- kernel.c ---- */
 enum { CUDA_BLOCK = 128, CUDA_GRID = 4096 }; /* threads of a block, blocks at most */

@@ -8,6 +8,11 @@ const char *c_memory_type(DType t) {
     return dtype_c(t);
 }
 
+const char *c_piece_type(DType t) {
+    if (t == DT_F16 || t == DT_BF16) return "u16";
+    return t == DT_BOOL ? "u8" : dtype_name(t);
+}
+
 const char *c_value_type(const Printer *p, DType t) {
     if (t == DT_F16 || t == DT_BF16) return "float";
     if (t == DT_BOOL) return "bool";

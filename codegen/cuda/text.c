@@ -20,6 +20,7 @@ void cuda_text_begin(Ctx *ctx, CudaText *t) {
     *t = (CudaText){.device = str_new(ctx->perm), .launchers = str_new(ctx->perm)};
     str_add(&t->device, device_head);
     paste_text(&t->device, "runtime/ops.h");
+    paste_text(&t->device, "runtime/pieces.h");
     str_add(&t->launchers, launchers_head);
     paste_text(&t->launchers, "runtime/abi.h");
     paste_text(&t->launchers, "runtime/bind.h");

@@ -48,10 +48,22 @@ bool stmt_has_red(const Stmt *, const Var *);
  * changes nothing. */
 bool schedule_lanes(Sched *, Stmt *);
 
+/* ---- schedule_rows.c: neighbouring axes ---- */
+Expr *schedule_store_offset(Ctx *, const Stmt *);
+/* Is a * extent(b) + b what the offset depends on? */
+bool schedule_merges(Ctx *, Expr *offset, Var *a, Var *b);
+bool schedule_can_collapse(Ctx *, const Stmt *, Var *a, Var *b); /* in every access */
+/* Domain variables, largest stride of the store first; returns how many. */
+int schedule_order_by_store(Ctx *, const Stmt *, Var **order);
+
 /* ---- one kind of kernel each; false: not of this kind ---- */
 bool schedule_attention(Sched *); /* contraction, row operations, contraction */
 bool schedule_tile(Sched *);      /* one reduction in a register tile with what follows it */
 /* Anything: shared outer loops, then every statement on its own */
 void schedule_rows(Sched *);
+
+/* ---- for GPUs ---- */
+bool schedule_is_gpu(const Sched *);
+void schedule_gpu_maps(Sched *); /* maps over the same domain */
 
 #endif

@@ -1,6 +1,10 @@
 /* Strides of a statement's accesses along its variables. */
 #include "passes/kernel/schedule.h"
 
+bool schedule_is_gpu(const Sched *s) {
+    return !strcmp(s->machine->family, "cuda");
+}
+
 static int64_t stride_of(Ctx *c, Expr *offset, Var *v) {
     Expr *coef, *rest;
     int64_t n;

@@ -16,35 +16,35 @@ static bool used_outside_loads(Ctx *c, Expr *e, const Var *v) {
     return expr_uses_var(expr_rewrite(c, e, without_loads, c), v);
 }
 
-static bool merges(Ctx *c, Expr *offset, Var *a, Var *b) {
+bool schedule_merges(Ctx *c, Expr *offset, Var *a, Var *b) {
     Expr *ca, *cb, *rest;
     if (!expr_linear_in(c, offset, a, &ca, &rest) || !expr_linear_in(c, offset, b, &cb, &rest))
         return false;
     return ca == expr_mul(c, cb, b->extent);
 }
 
-static Expr *out_offset(Ctx *c, const Stmt *s) {
+Expr *schedule_store_offset(Ctx *c, const Stmt *s) {
     Expr *index[MAX_RANK];
     for (int i = 0; i < s->out->rank; i++) index[i] = s->index ? s->index[i] : s->dom[i]->self;
     return tensor_offset(c, s->out, index);
 }
 
-static bool can_collapse(Ctx *c, const Stmt *s, Var *a, Var *b) {
+bool schedule_can_collapse(Ctx *c, const Stmt *s, Var *a, Var *b) {
     Loads loads;
     stmt_loads(s, &loads);
     if (loads.n == LEN(loads.at) || used_outside_loads(c, s->value, a) ||
         used_outside_loads(c, s->value, b))
         return false;
-    if (!merges(c, out_offset(c, s), a, b)) return false;
+    if (!schedule_merges(c, schedule_store_offset(c, s), a, b)) return false;
     for (int i = 0; i < loads.n; i++)
-        if (!merges(c, tensor_offset(c, loads.at[i]->tensor, loads.at[i]->arg), a, b)) return false;
+        if (!schedule_merges(c, tensor_offset(c, loads.at[i]->tensor, loads.at[i]->arg), a, b))
+            return false;
     return true;
 }
 
-/* Domain variables, largest stride of the store first. */
-static int order_by_store(Ctx *c, const Stmt *s, Var **order) {
+int schedule_order_by_store(Ctx *c, const Stmt *s, Var **order) {
     int n = 0;
-    Expr *coef[MAX_RANK], *rest, *offset = out_offset(c, s);
+    Expr *coef[MAX_RANK], *rest, *offset = schedule_store_offset(c, s);
     for (int i = 0; i < s->n_dom; i++) {
         Expr *own = NULL;
         if (!expr_linear_in(c, offset, s->dom[i], &own, &rest)) own = NULL;
@@ -63,7 +63,7 @@ static int collapse_all(Sched *s, const Stmt *st, Var **vars, int n) {
     int out = 0;
     for (int i = 0; i < n;) {
         int end = i + 1;
-        while (end < n && can_collapse(s->ctx, st, vars[end - 1], vars[end])) end++;
+        while (end < n && schedule_can_collapse(s->ctx, st, vars[end - 1], vars[end])) end++;
         vars[out++] = how_collapse(s, &vars[i], end - i);
         i = end;
     }
@@ -89,7 +89,7 @@ static void nest_last(Sched *s, Nest *parent, Stmt *st, Var *v, bool vector, boo
 
 static void schedule_map(Sched *s, Stmt *st) {
     Var *vars[MAX_RANK];
-    int n = order_by_store(s->ctx, st, vars);
+    int n = schedule_order_by_store(s->ctx, st, vars);
     bool red = false;
     Var *v = vector_var(s->ctx, st, &red), *last = n ? vars[n - 1] : NULL;
     bool vector = v && is_contiguous_last(s, st, v);
@@ -181,7 +181,7 @@ static void schedule_equal_maps(Sched *s) {
     bool red;
     Stmt *last = k->stmts.at[k->stmts.n - 1];
     Var *v = vector_var(s->ctx, last, &red), *vars[MAX_RANK];
-    int n = order_by_store(s->ctx, last, vars);
+    int n = schedule_order_by_store(s->ctx, last, vars);
     Nest *parent = NULL;
     int64_t items = 1;
     for (int i = 0; i < n; i++) {
@@ -200,6 +200,10 @@ static void schedule_equal_maps(Sched *s) {
 void schedule_rows(Sched *s) {
     Kernel *k = s->kernel;
     Stmt *last = k->stmts.at[k->stmts.n - 1];
+    if (schedule_is_gpu(s) && all_equal_maps(k)) {
+        schedule_gpu_maps(s);
+        return;
+    }
     if (k->stmts.n == 1 && last->kind == ST_MAP) {
         schedule_map(s, last);
         return;
