@@ -49,8 +49,8 @@ static const char *level_means(const char *name, size_t n) {
     return 0;
 }
 
-static void say(struct text *missing, const char *name, size_t n) {
-    if (missing && missing->n) text_str(missing, ", ");
+static void say(struct text *missing, bool first, const char *name, size_t n) {
+    if (missing && !first) text_str(missing, ", ");
     for (size_t i = 0; missing && i < n; i++) text_char(missing, name[i]);
 }
 
@@ -81,7 +81,7 @@ bool core_cpu_fits(const char *needs, struct text *missing) {
         if (n && means && top + 1 < DEPTH) {
             stack[++top] = means;
         } else if (n && !core_cpu_has(name, n)) {
-            say(missing, name, n);
+            say(missing, all, name, n);
             all = false;
         }
     }

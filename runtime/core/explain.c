@@ -25,14 +25,10 @@ static void say_dim(struct text *t, const struct onnxcc_dim *d) {
 static void say_cpu(struct text *t, const struct onnxcc_model *m) {
     text_str(t, "this CPU cannot run the code:");
     for (int i = 0; i < m->n_versions; i++) {
-        char buf[160];
-        struct text missing = {buf, sizeof buf, 0};
-        buf[0] = 0;
-        core_cpu_fits(m->versions[i].needs, &missing);
         text_str(t, i ? "; " : " ");
         text_str(t, m->versions[i].cpu);
         text_str(t, " needs ");
-        text_str(t, buf);
+        core_cpu_fits(m->versions[i].needs, t);
     }
 }
 
