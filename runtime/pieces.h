@@ -1,4 +1,4 @@
-/* Neighbours in memory that a thread of a GPU moves at once, 16 bytes at a time: f32x4 and the like.
+/* Neighbours in memory that a thread of a GPU moves at once, 16 bytes at a time: f32x4 and its kin.
  * An address is a multiple of the piece's bytes, or of 16. Pasted behind runtime/ops.h. */
 #ifndef ONNXCC_RUNTIME_PIECES_H
 #define ONNXCC_RUNTIME_PIECES_H
