@@ -106,15 +106,20 @@ typedef struct Stmt {
     bool exclusive, reverse, last; /* scan; last: argmax takes the last of equals */
 } Stmt;
 
-/* ---- the how: a schedule ---- */
+/* ---- the how: a schedule ----
+ * On a GPU, thread loops are spread over blocks of threads as soon as block loops stand inside
+ * them: one chain of these, directly in the innermost thread loop, with extents that are known.
+ * Each iteration of the chain is one thread of the block; temps at home in `shared` belong to all
+ * of them, and are as large as all of them need. */
 typedef enum Bind {
     BIND_SERIAL, BIND_THREAD, BIND_VECTOR, BIND_UNROLL, BIND_GRID, BIND_BLOCK
 } Bind;
 extern const char *const bind_names[]; /* serial thread vector unroll grid block */
-typedef enum Tail { TAIL_EXACT, TAIL_MASK, TAIL_PEEL } Tail;
+typedef enum Tail { TAIL_EXACT, TAIL_MASK, TAIL_PEEL, TAIL_GUARD } Tail;
 /* var = outer * factor + inner. exact: factor divides; mask: loads stay in bounds (clamped or
  * guarded), stores are guarded, whole tiles run without guards; peel: the remainder (a
- * constant) is its own copy of the loops inside. */
+ * constant) is its own copy of the loops inside; guard: as mask, but all tiles are guarded, and
+ * there is one copy of the code. */
 typedef struct Split { Var *var, *outer, *inner; int64_t factor; Tail tail; } Split;
 /* from[0] * extent(from[1]) * ... + ... + from[n-1] = into: neighbours in one loop */
 typedef struct Collapse { Var *from[MAX_RANK]; int n; Var *into; } Collapse;

@@ -29,8 +29,8 @@ static bool parse_split(KParse *p, How *h) {
     if (!lex_expect(p->lex, TOK_ARROW)) return false;
     if (!(s.outer = new_var(p, expr_ceildiv(p->ctx, s.var->extent, factor)))) return false;
     if (!(s.inner = new_var(p, factor))) return false;
-    int tail = kparse_word(p->lex, tail_names, TAIL_PEEL + 1);
-    if (tail < 0) return lex_error(p->lex, "expected exact, mask or peel");
+    int tail = kparse_word(p->lex, tail_names, TAIL_GUARD + 1);
+    if (tail < 0) return lex_error(p->lex, "expected exact, mask, peel or guard");
     s.tail = (Tail)tail;
     vec_push(p->ctx->perm, &h->splits, s);
     return true;

@@ -16,7 +16,7 @@
  * does. */
 #include "ir/kernel_internal.h"
 
-const char *const tail_names[] = {"exact", "mask", "peel"};
+const char *const tail_names[] = {"exact", "mask", "peel", "guard"};
 
 /* ---- splits and collapses, in an order in which each finds its variables ---- */
 

@@ -4,7 +4,8 @@
  *   - a loop that it shares with one of them lets it see only elements that are complete: it is no
  *     reduction loop of the earlier statement, and both mean the same element by it;
  *   - threads share nothing: no reduction or scan runs along a thread loop, and such loops stand
- *     outside, one in another;
+ *     outside, one in another; block loops stand likewise inside of them, and their threads share
+ *     what is not at home in registers or on the stack;
  *   - lanes run innermost, and along a reduction only where its recipe has lanes or order is all
  *     the same;
  *   - what is unrolled has a known and bounded number of copies.
@@ -88,6 +89,14 @@ static bool is_sum_var(const Order *o, const Stmt *s, const Var *loop) {
     return s->kind == ST_SCAN && how_comes_from(o->how, loop, s->dom[s->axis]);
 }
 
+/* Threads of a block wait for each other before they read what others have written. */
+static bool is_common(const Order *o, const Nest *loop, const Tensor *t) {
+    Space home = t->space == SP_TEMP ? SP_STACK : t->space;
+    for (int i = 0; i < o->how->homes.n; i++)
+        if (o->how->homes.at[i].temp == t) home = o->how->homes.at[i].space;
+    return loop->bind == BIND_BLOCK && home != SP_REG && home != SP_STACK;
+}
+
 /* The loops that both share, for a tensor that the first writes and the second touches. */
 static void check_shared(Order *o, const Place *a, const Place *b, const Tensor *t) {
     for (int d = 0; d < MIN(a->depth, b->depth) && a->path[d] == b->path[d]; d++) {
@@ -98,6 +107,7 @@ static void check_shared(Order *o, const Place *a, const Place *b, const Tensor 
         for (int i = 0; i < a->stmt->n_dom; i++) {
             const Var *v = a->stmt->dom[i];
             if (!how_comes_from(o->how, loop, v) || expr_is(v->extent, 1)) continue;
+            if (is_common(o, a->path[d], t)) continue;
             if (!meet(a->stmt, b->stmt, t, v).same)
                 verify_fail(o->v, a->path[d],
                             "the loop over %s is shared, but other elements of %%%s are read in it",
@@ -150,6 +160,23 @@ static void check_thread(Order *o, const Place *p, int d) {
         verify_fail(o->v, loop, "the thread loop over %s does not stand outside", loop->var->name);
 }
 
+static void check_block(Order *o, const Place *p, int d) {
+    const Nest *loop = p->path[d];
+    if (is_sum_var(o, p->stmt, loop->var))
+        verify_fail(o->v, loop, "threads cannot share the sum along %s", loop->var->name);
+    if (!expr_is_int(loop->var->extent, NULL))
+        verify_fail(o->v, loop, "the number of threads along %s is not known", loop->var->name);
+    bool outside = o->how->n_top == 1;
+    for (int k = 0; k < d; k++) {
+        const Nest *around = p->path[k];
+        outside &= around->bind == BIND_THREAD || around->bind == BIND_BLOCK;
+        outside &= around->n_child == 1;
+    }
+    if (!outside)
+        verify_fail(o->v, loop, "the block loop over %s is not directly inside of thread loops",
+                    loop->var->name);
+}
+
 static void check_vector(Order *o, const Place *p, int d) {
     const Nest *loop = p->path[d];
     const Stmt *s = p->stmt;
@@ -175,6 +202,7 @@ static void check_loops(Order *o, const Place *p) {
     for (int d = 0; d < p->depth && !o->v->found.n; d++) {
         Bind bind = p->path[d]->bind;
         if (bind == BIND_THREAD) check_thread(o, p, d);
+        if (bind == BIND_BLOCK) check_block(o, p, d);
         if (bind == BIND_VECTOR) check_vector(o, p, d);
         if (bind == BIND_UNROLL) check_unroll(o, p, d, &copies);
     }

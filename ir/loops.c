@@ -55,6 +55,61 @@ LStmt *lfunc_find_loop(const LFunc *f, const Var *v) {
     return find.found;
 }
 
+/* ---- threads of a block ---- */
+bool lstmt_has_barrier(const LStmt *l) {
+    const LBody *bodies[] = {&l->body, &l->other};
+    if (l->kind == L_BARRIER) return true;
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < bodies[k]->at.n; i++)
+            if (lstmt_has_barrier(bodies[k]->at.at[i])) return true;
+    return false;
+}
+
+static bool is_block(const LStmt *l) {
+    return l->kind == L_FOR && l->bind == BIND_BLOCK;
+}
+
+bool lstmt_is_chain(const LStmt *l) {
+    return is_block(l) && l->body.at.n == 1 && is_block(l->body.at.at[0]);
+}
+
+typedef struct Chain {
+    const LStmt *outermost;
+} Chain;
+
+static void find_chain(void *user, LStmt *l) {
+    Chain *c = user;
+    if (!c->outermost && is_block(l)) c->outermost = l;
+}
+
+int64_t lfunc_threads(const LFunc *f) {
+    Chain c = {NULL};
+    int64_t threads = 1, n;
+    lbody_each(&f->body, find_chain, &c);
+    for (const LStmt *l = c.outermost; l; l = lstmt_is_chain(l) ? l->body.at.at[0] : NULL)
+        if (expr_is_int(l->hi, &n)) threads *= n;
+    return c.outermost ? threads : 0;
+}
+
+typedef struct Differ {
+    const LFunc *func;
+    bool found;
+} Differ;
+
+static void find_difference(void *user, const Expr *e) {
+    Differ *d = user;
+    if (e->kind == E_LOAD) d->found = true;
+    if (e->kind != E_VAR) return;
+    const LStmt *loop = lfunc_find_loop(d->func, e->var);
+    d->found |= loop && loop->bind == BIND_BLOCK;
+}
+
+bool lfunc_differs(const LFunc *f, const Expr *e) {
+    Differ d = {f, false};
+    expr_visit(e, find_difference, &d);
+    return d.found;
+}
+
 /* ---- what a function mentions ---- */
 static void find_place(void *user, LStmt *s) {
     *(bool *)user |= s->kind == L_PLACE && s->n_args;

@@ -15,7 +15,13 @@
  * its loop's bounds; the Var's extent is only a bound used by simplification. A `vector` loop's
  * iterations may run in lanes: its body has no dependence between them but for stores to the
  * same REG element by the same lane. `unroll` loops have constant bounds and are expanded by
- * printers. Loads inside a GUARD are only touched where its condition holds. */
+ * printers. Loads inside a GUARD are only touched where its condition holds.
+ *
+ * On a GPU several threads may work on an item together. `block` loops stand in a chain, one
+ * directly in the other, directly inside the thread loop (or a branch of it); one thread runs each
+ * iteration, numbered row-major over the chain. What stands inside is code of one thread: `reg` and
+ * `stack` buffers are its own; `shared` ones, declared outside of the chain, belong to all, as
+ * memory does. `barrier` waits for all of them; every thread of the block comes to it as often. */
 #ifndef ONNXCC_IR_LOOPS_H
 #define ONNXCC_IR_LOOPS_H
 
@@ -101,6 +107,15 @@ void lbody_each(const LBody *, void (*fn)(void *user, LStmt *), void *user);
 /* Does it hold an L_PLACE for some buffer? A loop over such a body begins each round at the height
  * of the arena at which it began itself. */
 bool lbody_places(const LBody *);
+/* Is it a barrier, or does it hold one? */
+bool lstmt_has_barrier(const LStmt *);
+/* A block loop with nothing but another block loop in it */
+bool lstmt_is_chain(const LStmt *);
+/* Threads of a block: the product over its chains of block loops, which all have the same. 0: the
+ * function has none, every item is one thread's. */
+int64_t lfunc_threads(const LFunc *);
+/* May threads of a block see different values of an expression of the function? */
+bool lfunc_differs(const LFunc *, const Expr *);
 /* its own, not its bodies' */
 void lstmt_each_expr(const LStmt *, void (*fn)(void *user, Expr *), void *user);
 /* the first loop over it; NULL: none */

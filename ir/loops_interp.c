@@ -1,8 +1,10 @@
 /* Runs a kernel function: the reference for every printer, and the check of every schedule.
  *
- * The parallel space is cut into jobs, as threads would take it; thread, vector, grid and block
- * loops go through their iterations in an order shuffled by the seed. Every access is checked.
- * Fresh buffers are filled with a pattern that shows. */
+ * The parallel space is cut into jobs, as threads would take it; thread, vector and grid loops go
+ * through their iterations in an order shuffled by the seed. The threads of a block run in lock
+ * step: what stands between two barriers by one thread after the other, in any order, each with
+ * registers of its own. Every access is checked. Fresh buffers are filled with a pattern that
+ * shows. */
 #include "ir/loops_internal.h"
 #include "ir/scalar_eval.h"
 
@@ -10,7 +12,13 @@ typedef struct Buf {
     char *data;
     int64_t elements;
     DType dtype;
+    size_t each; /* bytes from one thread's copy to the next; 0: all have the same */
 } Buf;
+typedef struct Team {            /* the threads of a block */
+    const LStmt *loop[MAX_RANK]; /* the chain of block loops, outermost first */
+    int n;
+    int64_t extent[MAX_RANK], threads, current;
+} Team;
 enum { MEMO = 256 };
 typedef struct Interp {
     Ctx *ctx;
@@ -20,6 +28,7 @@ typedef struct Interp {
     int64_t *vars; /* by Var.id */
     const SymValue *syms;
     int n_syms;
+    Team *team; /* NULL: outside of block loops */
     char *scratch;
     int64_t scratch_bytes;
     uint64_t seed;
@@ -75,7 +84,8 @@ static char *address(Interp *it, const Tensor *t, int64_t i) {
              (long long)b->elements);
         return NULL;
     }
-    return b->data + (size_t)i * dtype_bytes(b->dtype);
+    size_t copy = it->team ? (size_t)it->team->current * b->each : 0;
+    return b->data + copy + (size_t)i * dtype_bytes(b->dtype);
 }
 
 static ScalarValue eval_load(Interp *it, const Expr *e) {
@@ -134,6 +144,7 @@ static ScalarValue eval(Interp *it, const Expr *e) {
 }
 
 /* ---- statements ---- */
+static void run_stmt(Interp *, const LStmt *);
 static void run_body(Interp *, const LBody *);
 
 static uint64_t next_random(Interp *it) {
@@ -141,7 +152,7 @@ static uint64_t next_random(Interp *it) {
 }
 
 static bool is_parallel(Bind b) {
-    return b == BIND_THREAD || b == BIND_VECTOR || b == BIND_GRID || b == BIND_BLOCK;
+    return b == BIND_THREAD || b == BIND_VECTOR || b == BIND_GRID;
 }
 
 /* A permutation of 0..n-1: i goes to (i * step + first) mod n, with step and n coprime. */
@@ -166,7 +177,75 @@ static int64_t order_at(const Order *o, int64_t i) {
     return (int64_t)(((unsigned __int128)(uint64_t)i * o->step + o->first) % o->n);
 }
 
+/* ---- the threads of a block ---- */
+static void choose_thread(Interp *it, int64_t thread) {
+    Team *t = it->team;
+    t->current = thread;
+    for (int i = t->n - 1; i >= 0; i--) {
+        it->vars[t->loop[i]->var->id] = thread % t->extent[i];
+        thread /= t->extent[i];
+    }
+    it->generation++;
+}
+
+/* The value of e, which must be the same for all threads. */
+static int64_t common_value(Interp *it, const Expr *e) {
+    int64_t first = 0;
+    for (int64_t k = 0; k < it->team->threads && !it->failed; k++) {
+        choose_thread(it, k);
+        int64_t v = eval_index(it, e);
+        if (k && v != first) fail(it, "threads of a block disagree on the way to a barrier");
+        first = k ? first : v;
+    }
+    return first;
+}
+
+static void run_team(Interp *, const LBody *);
+
+/* It holds a barrier: all threads go through it together. */
+static void run_together(Interp *it, const LStmt *l) {
+    if (l->kind == L_IF) run_team(it, common_value(it, l->cond) ? &l->body : &l->other);
+    if (l->kind != L_FOR) return;
+    int64_t lo = common_value(it, l->lo), hi = common_value(it, l->hi);
+    for (int64_t i = lo; i < hi && !it->failed; i++) {
+        it->vars[l->var->id] = i;
+        run_team(it, &l->body);
+    }
+}
+
+static void run_team(Interp *it, const LBody *body) {
+    for (int from = 0, to; from < body->at.n && !it->failed; from = to) {
+        to = from + 1;
+        if (lstmt_has_barrier(body->at.at[from])) {
+            run_together(it, body->at.at[from]);
+            continue;
+        }
+        while (to < body->at.n && !lstmt_has_barrier(body->at.at[to])) to++;
+        Order order = order_of(it, it->team->threads, it->seed != 0);
+        for (int64_t k = 0; k < it->team->threads && !it->failed; k++) {
+            choose_thread(it, order_at(&order, k));
+            for (int i = from; i < to && !it->failed; i++) run_stmt(it, body->at.at[i]);
+        }
+    }
+}
+
+static void run_block(Interp *it, const LStmt *l) {
+    Team team = {.threads = 1};
+    for (;; l = l->body.at.at[0]) {
+        team.loop[team.n] = l;
+        team.threads *= team.extent[team.n++] = eval_index(it, l->hi);
+        if (!lstmt_is_chain(l) || team.n == MAX_RANK) break;
+    }
+    it->team = &team;
+    run_team(it, &l->body);
+    it->team = NULL;
+}
+
 static void run_for(Interp *it, const LStmt *l) {
+    if (l->bind == BIND_BLOCK && !it->team) {
+        run_block(it, l);
+        return;
+    }
     int64_t lo = eval_index(it, l->lo), hi = eval_index(it, l->hi);
     if (hi <= lo) return;
     Order order = order_of(it, hi - lo, it->seed && is_parallel(l->bind));
@@ -183,6 +262,7 @@ static void run_buffer(Interp *it, const LStmt *l) {
     int64_t elements = eval_index(it, l->hi),
             at = t->space == SP_SCRATCH ? eval_index(it, l->lo) : 0;
     size_t bytes = (size_t)MAX(elements, 0) * dtype_bytes(t->dtype);
+    bool own = it->team && t->space != SP_SCRATCH;
     if (!b) map_set_int(it->bufs, (uint64_t)(uintptr_t)t, b = NEW(it->arena, Buf));
     if (t->space == SP_SCRATCH) {
         if (at < 0 || at + (int64_t)bytes > it->scratch_bytes)
@@ -190,11 +270,13 @@ static void run_buffer(Interp *it, const LStmt *l) {
                  (long long)it->scratch_bytes);
         b->data = it->scratch + (it->failed ? 0 : at);
     } else if (!b->data || elements > b->elements) {
-        b->data = arena_alloc(it->arena, bytes + 1);
+        b->data = arena_alloc(it->arena, bytes * (own ? (size_t)it->team->threads : 1) + 1);
     }
     b->elements = elements;
     b->dtype = t->dtype;
-    if (!it->failed) memset(b->data, dtype_is_float(t->dtype) ? 0x7f : 0x55, bytes);
+    b->each = own ? bytes : 0;
+    char *data = b->data + (own ? (size_t)it->team->current * bytes : 0);
+    if (!it->failed) memset(data, dtype_is_float(t->dtype) ? 0x7f : 0x55, bytes);
 }
 
 static void run_stmt(Interp *it, const LStmt *l) {
@@ -262,7 +344,7 @@ bool lfunc_interp(Ctx *ctx, LFunc *f, void **data, const int64_t *sizes, const S
     it->bufs = map_new(it->arena);
     for (int i = 0; i < f->params.n; i++) {
         Buf *b = NEW(it->arena, Buf);
-        *b = (Buf){data[i], sizes[i], f->params.at[i]->dtype};
+        *b = (Buf){.data = data[i], .elements = sizes[i], .dtype = f->params.at[i]->dtype};
         map_set_int(it->bufs, (uint64_t)(uintptr_t)f->params.at[i], b);
     }
     it->scratch_bytes = f->scratch ? eval_index(it, f->scratch) : 0;

@@ -1,25 +1,10 @@
 /* Checks loops: one subscript per access, variables and buffers in scope, types, constant unroll
- * bounds, subscripts of registers that are constant once unrolled, statements where they belong.
+ * bounds, subscripts of registers that are constant once unrolled, statements where they belong,
+ * block loops and barriers (loops_verify_block.c).
  * Violations stand as comments in the text. */
-#include "ir/loops_internal.h"
+#include "ir/loops_verify.h"
 
-typedef struct Scope {
-    const Var *var;
-    bool expanded; /* unroll or vector: constant subscripts for REG */
-    const Tensor *tensor;
-} Scope;
-typedef struct Verify {
-    Ctx *ctx;
-    const Loops *loops;
-    const LFunc *func;
-    const LStmt *stmt;
-    Map *notes;
-    VEC(Scope) scope;
-    int found;
-} Verify;
-
-static void complain(Verify *v, const char *fmt, ...) PRINTF(2, 3);
-static void complain(Verify *v, const char *fmt, ...) {
+void complain(Verify *v, const char *fmt, ...) {
     char text[300];
     va_list ap;
     va_start(ap, fmt);
@@ -112,7 +97,9 @@ static void check_for(Verify *v, const LStmt *l) {
             lfunc_find_loop(v->func, v->scope.at[i].var)->bind == BIND_VECTOR)
             complain(v, "a vector loop inside a vector loop");
     vec_push(v->ctx->perm, &v->scope, ((Scope){l->var, expanded, NULL}));
+    Blocks outside = verify_block_for(v, l);
     check_body(v, &l->body);
+    v->blocks = outside;
     v->scope.n--;
 }
 
@@ -121,16 +108,18 @@ static void check_store(Verify *v, const LStmt *l) {
     check_expr(v, l->value, l->tensor->dtype, "the value");
     if (l->index) check_access(v, l->tensor, l->index);
     if (l->tensor->space == SP_CONST) complain(v, "%%%s is a constant", l->tensor->name);
+    verify_block_stmt(v, l);
 }
 
 static void check_buffer(Verify *v, const LStmt *l) {
     const Tensor *t = l->tensor;
     check_expr(v, l->hi, DT_INDEX, "the size");
     if (t->space < SP_REG) complain(v, "%%%s cannot live in %s", t->name, space_names[t->space]);
-    bool fixed = t->space == SP_REG || t->space == SP_STACK;
+    bool fixed = t->space == SP_REG || t->space == SP_STACK || t->space == SP_SHARED;
     if (fixed && l->hi && !expr_is_int(l->hi, NULL))
         complain(v, "the size of %%%s is not constant", t->name);
     if (t->space == SP_SCRATCH) check_expr(v, l->lo, DT_INDEX, "the place in the scratch area");
+    verify_block_stmt(v, l);
     vec_push(v->ctx->perm, &v->scope, ((Scope){NULL, false, t}));
 }
 
@@ -183,6 +172,14 @@ static void check_loop(Verify *v, const LStmt *l) {
     check_body(v, &l->body);
 }
 
+static void check_if(Verify *v, const LStmt *l) {
+    check_expr(v, l->cond, DT_BOOL, "the condition");
+    Blocks outside = verify_block_if(v, l);
+    check_body(v, &l->body);
+    check_body(v, &l->other);
+    v->blocks = outside;
+}
+
 static void check_stmt(Verify *v, const LStmt *l) {
     v->stmt = l;
     bool host = l->kind >= L_LAUNCH, kernel = l->kind == L_FOR || l->kind == L_BUFFER ||
@@ -194,9 +191,7 @@ static void check_stmt(Verify *v, const LStmt *l) {
         check_for(v, l);
         break;
     case L_IF:
-        check_expr(v, l->cond, DT_BOOL, "the condition");
-        check_body(v, &l->body);
-        check_body(v, &l->other);
+        check_if(v, l);
         break;
     case L_LOOP:
         check_loop(v, l);
@@ -226,6 +221,7 @@ static void check_stmt(Verify *v, const LStmt *l) {
         check_swap(v, l);
         break;
     case L_BARRIER:
+        verify_block_stmt(v, l);
         break;
     }
     v->stmt = NULL;
@@ -233,6 +229,7 @@ static void check_stmt(Verify *v, const LStmt *l) {
 
 static void check_body(Verify *v, const LBody *body) {
     int n = v->scope.n;
+    verify_block_body(v, body);
     for (int i = 0; i < body->at.n; i++) check_stmt(v, body->at.at[i]);
     v->scope.n = n;
 }
@@ -240,6 +237,7 @@ static void check_body(Verify *v, const LBody *body) {
 static void check_func(Verify *v, const LFunc *f) {
     v->func = f;
     v->scope.n = 0;
+    v->blocks = (Blocks){.threads = lfunc_threads(f)};
     if (f->kind == LF_KERNEL) {
         check_expr(v, f->parallel, DT_INDEX, "the parallel extent");
         check_expr(v, f->scratch, DT_INDEX, "the scratch size");

@@ -20,10 +20,6 @@ static const char *share_of(const Printer *p, const LStmt *l, const char **step)
         *step = "gridDim.x";
         return "blockIdx.x";
     }
-    if (l->bind == BIND_BLOCK) {
-        *step = "blockDim.x";
-        return "threadIdx.x";
-    }
     if (l->bind != BIND_THREAD) return NULL;
     *step = "grid_threads()";
     return "grid_thread()";
@@ -93,11 +89,34 @@ static void print_pieces(Printer *p, const LStmt *l, CPieces *pieces) {
     c_pieces_store(p, pieces, lanes);
 }
 
+/* The chain of block loops: each thread of the block has one value of all their variables. */
+static void print_block(Printer *p, const LStmt *l) {
+    const char *type = c_value_type(p, DT_INDEX);
+    int64_t above = lfunc_threads(p->func), below, extent;
+    for (;; l = l->body.at.at[0], above = below) {
+        CHECK(expr_is_int(l->hi, &extent));
+        below = above / extent;
+        Str share = str_new(p->arena);
+        str_fmt(&share, "(%s)threadIdx.x", type);
+        if (above < lfunc_threads(p->func)) str_fmt(&share, " %% %lld", (long long)above);
+        if (below > 1) str_fmt(&share, " / %lld", (long long)below);
+        c_line(p, "const %s %s = %s;", type, name_add(p, l->var, l->var->name), str_c(&share));
+        if (!lstmt_is_chain(l)) break;
+    }
+    c_stmt_end(p);
+    c_body(p, &l->body);
+}
+
 static void print_for(Printer *p, const LStmt *l) {
     Str text;
     CPieces pieces = {0};
     if (c_pieces(p, l, &pieces)) {
         print_pieces(p, l, &pieces);
+        return;
+    }
+    if (l->bind == BIND_BLOCK) {
+        CHECK(p->dialect == DIALECT_CUDA);
+        print_block(p, l);
         return;
     }
     const char *lo = simple_bound(p, l->lo), *hi = simple_bound(p, l->hi);
@@ -141,7 +160,8 @@ static void print_buffer(Printer *p, const LStmt *l) {
     if (t->space == SP_SCRATCH) at = c_expr(p, l->lo, PREC_SUM);
     else CHECK(expr_is_int(l->hi, &n));
     const char *name = name_add(p, t, t->name);
-    const char *shared = t->space == SP_SHARED && p->dialect == DIALECT_CUDA ? "__shared__ " : "";
+    bool is_shared = t->space == SP_SHARED && p->dialect == DIALECT_CUDA;
+    const char *shared = is_shared ? "__shared__ __align__(16) " : "";
     if (!at) {
         c_line(p, "%s%s %s[%lld];", shared, type, name, (long long)MAX(n, 1));
         return;

@@ -129,7 +129,8 @@ void c_pieces_store(Printer *, const CPieces *, int64_t lanes);
 const char *c_piece_element(Printer *, const Tensor *, const Expr *index);
 
 /* ---- kernel.c ---- */
-enum { CUDA_BLOCK = 128, CUDA_GRID = 4096 }; /* threads of a block, blocks at most */
+/* threads of a block where the kernel has no block loops, blocks at most */
+enum { CUDA_BLOCK = 128, CUDA_GRID = 4096 };
 typedef struct KernelText {
     const char *symbol;
     const bool *may_alias; /* per parameter; NULL: none overlaps another */
@@ -141,7 +142,7 @@ typedef struct KernelNeeds { /* what its text turned out to use: the parameters 
 } KernelNeeds;
 void c_kernel(Ctx *, Str *out, const LFunc *, Dialect, const KernelText *, KernelNeeds *needs);
 bool c_kernel_small(Ctx *, const LFunc *);
-bool c_kernel_blocks(const LFunc *);
+int c_kernel_threads(const LFunc *); /* CUDA: of a block */
 bool c_kernel_faults(const LFunc *);
 bool c_kernel_touches(const LFunc *, const Tensor *, bool *stores); /* loads or stores it */
 

@@ -9,7 +9,7 @@ enum { SMALL_MAX = 1 << 30 };
 typedef struct Look {
     Ctx *ctx;
     const Tensor *tensor;
-    bool loads, stores, bounds, blocks, large;
+    bool loads, stores, bounds, large;
 } Look;
 
 static int64_t saturate(int64_t a, int64_t b, bool product) {
@@ -50,8 +50,6 @@ static void look_at_stmt(void *user, LStmt *l) {
         l->kind == L_FOR && l->bind == BIND_THREAD; /* lo..hi: within the parallel space */
     if (!is_range) lstmt_each_expr(l, look_at_expr, k);
     if (l->kind == L_STORE && l->tensor == k->tensor) k->stores = true;
-    if (l->kind == L_BARRIER || (l->kind == L_FOR && l->bind == BIND_BLOCK)) k->blocks = true;
-    if (l->kind == L_BUFFER && l->tensor->space == SP_SHARED) k->blocks = true;
 }
 
 static Look look(Ctx *ctx, const LFunc *f, const Tensor *t) {
@@ -64,8 +62,9 @@ bool c_kernel_small(Ctx *ctx, const LFunc *f) {
     return !look(ctx, f, NULL).large && largest(ctx, f->parallel) < SMALL_MAX;
 }
 
-bool c_kernel_blocks(const LFunc *f) {
-    return look(NULL, f, NULL).blocks;
+int c_kernel_threads(const LFunc *f) {
+    int64_t n = lfunc_threads(f);
+    return n ? (int)n : CUDA_BLOCK;
 }
 
 bool c_kernel_faults(const LFunc *f) {
@@ -138,8 +137,8 @@ static void cuda_head(Printer *p, const LFunc *f, const KernelText *k) {
     if (p->faults) str_add(&s, "int32_t *fault_out, ");
     if (p->scratch) str_add(&s, "char *scratch, int64_t scratch_stride, ");
     str_fmt(&s, "%s lo, %s hi", index, index);
-    c_line(p, "extern \"C\" __global__ void __launch_bounds__(%d) %s(\n    %s)\n{", CUDA_BLOCK,
-           k->symbol, str_c(&s));
+    c_line(p, "extern \"C\" __global__ void __launch_bounds__(%d) %s(\n    %s)\n{",
+           c_kernel_threads(f), k->symbol, str_c(&s));
     level_open(p);
     if (p->faults) c_line(p, "int32_t fault = 0;");
     if (p->scratch)
@@ -154,7 +153,7 @@ static void fault_exit(Printer *p) {
 
 static void begin(Printer *p, const LFunc *f) {
     p->small = c_kernel_small(p->ctx, f);
-    p->blocks = c_kernel_blocks(f);
+    p->blocks = lfunc_threads(f) > 0;
     vec_push(p->arena, &p->tops, ((CName){f->lo, "lo", 0}));
     vec_push(p->arena, &p->tops, ((CName){f->hi, "hi", 0}));
     for (int i = 0; i < f->params.n; i++) name_top(p, f->params.at[i], f->params.at[i]->name);

@@ -29,7 +29,8 @@ void cuda_text_begin(Ctx *ctx, CudaText *t) {
 /* ---- launches ---- */
 static CudaLaunch launch_of(Ctx *ctx, const LFunc *f, const CudaNames *names,
                             const KernelNeeds *needs) {
-    CudaLaunch l = {.symbol = names->launcher, .kernel = names->kernel, .threads = CUDA_BLOCK};
+    CudaLaunch l = {.symbol = names->launcher, .kernel = names->kernel,
+                    .threads = c_kernel_threads(f)};
     l.args = NEW_ARRAY(ctx->perm, int, f->params.n + needs->n_syms + 1);
     for (int i = 0; i < f->params.n; i++) {
         bool stores;

@@ -77,4 +77,7 @@ void apply_stmt(Apply *, Stmt *, LBody *);
 /* Subscripts to offsets, guards of overhanging tiles */
 Expr *apply_loads(Apply *, Stmt *, Expr *value);
 
+/* ---- barriers.c ---- */
+void apply_barriers(Ctx *, LFunc *);
+
 #endif

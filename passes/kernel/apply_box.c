@@ -95,6 +95,25 @@ static void order_roots(Apply *a, Box *box) {
     }
 }
 
+static bool is_shared(const Apply *a, const Tensor *t) {
+    for (int i = 0; i < a->how->homes.n; i++)
+        if (a->how->homes.at[i].temp == t) return a->how->homes.at[i].space == SP_SHARED;
+    return false;
+}
+
+/* What all threads of a block have is declared outside of their loops, and covers the values that
+ * all of them give to a variable. Returns the loop that it is declared in. */
+static Nest *leave_blocks(Path *place) {
+    Nest *outside = NULL;
+    int n = 0;
+    for (int i = 0; i < place->n; i++) {
+        if (place->at[i]->bind == BIND_THREAD) outside = place->at[i];
+        if (place->at[i]->bind != BIND_BLOCK) place->at[n++] = place->at[i];
+    }
+    place->n = n;
+    return outside;
+}
+
 static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
     Box *box = NEW(a->ctx->perm, Box);
     Path here = {.n = 0}, place = {.n = 0};
@@ -107,6 +126,7 @@ static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
     box->temp = t;
     box->def = def;
     box->place = place.n ? place.at[place.n - 1] : NULL;
+    if (is_shared(a, t)) box->place = leave_blocks(&place);
     for (int i = 0; i < def->n_dom; i++) {
         Var *root = apply_root(a, def->dom[i]);
         bool known = false;

@@ -3,7 +3,8 @@
  * The chain of thread loops at the top is the parallel space; its linear index is decoded into
  * their variables. Below, the nest is walked: a loop over the outer part of a split that does not
  * divide runs whole tiles first and then the rest (peel: fewer iterations inside; mask: guards); a
- * reduction writes its identity before its first reduction loop and adds up its lanes after it. */
+ * reduction writes its identity before its first reduction loop and adds up its lanes after it.
+ * Block loops stay as they are, and barriers.c adds what their threads must wait for. */
 #include "passes/kernel/apply.h"
 
 typedef void (*LeafFn)(Apply *, Stmt *, LBody *);
@@ -98,6 +99,7 @@ static void emit_children(Apply *a, Nest *nest, LBody *body) {
 static bool has_tail(Apply *a, Split *s, Expr **whole) {
     if (!s || s->tail == TAIL_EXACT) return false;
     Expr *extent = apply_extent(a, s->var), *f = expr_int(a->ctx, s->factor);
+    if (s->tail == TAIL_GUARD) return false;
     *whole = expr_floordiv(a->ctx, extent, f);
     return !expr_is(expr_mod(a->ctx, extent, f), 0);
 }
@@ -121,6 +123,11 @@ static void emit_rest(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body, 
     }
     inside(a, nest, body);
     a->bound.n = n_bound, a->extent.n = n_extent, a->guarded.n = n_guarded;
+}
+
+/* Every tile may overhang: nothing stands in whole tiles only. */
+static void guard_tiles(Apply *a, Split *s) {
+    if (s && s->tail == TAIL_GUARD) vec_push(a->ctx->perm, &a->guarded, split_root(a, s->var));
 }
 
 static LStmt *open_if(Apply *a, LBody *body, Expr *cond) {
@@ -162,10 +169,11 @@ static void emit_loop(Apply *a, Nest *nest, LBody *body) {
     if (has_tail(a, s, &whole)) {
         emit_tiles(a, nest, s, whole, body);
     } else {
-        int n = a->bound.n;
+        int n = a->bound.n, n_guarded = a->guarded.n;
+        guard_tiles(a, s);
         emit_children(a, nest,
                       open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)));
-        a->bound.n = n;
+        a->bound.n = n, a->guarded.n = n_guarded;
     }
     finish_reductions(a, nest, body, started);
 }
@@ -204,6 +212,7 @@ static void emit_threads(Apply *a, Nest *nest, LBody *body) {
     bind(a, nest->var,
          expr_mod(a->ctx, expr_floordiv(a->ctx, a->linear, below), nest->var->extent));
     Split *s = apply_split_by_outer(a, nest->var);
+    guard_tiles(a, s);
     if (has_tail(a, s, &whole)) emit_tile_of(a, nest, s, whole, body, emit_inside_thread);
     else emit_inside_thread(a, nest, body);
 }
@@ -269,5 +278,6 @@ LFunc *apply_schedule(Program *p, Kernel *k, How *how) {
     if (threads) emit_threads(&a, how->top[0], &range->body);
     for (int i = 0; !threads && i < how->n_top; i++) emit_nest(&a, how->top[i], &range->body);
     a.func->scratch = a.scratch;
+    apply_barriers(a.ctx, a.func);
     return a.func;
 }

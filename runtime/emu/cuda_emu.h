@@ -27,6 +27,7 @@
 #define __forceinline__ inline __attribute__((always_inline, unused))
 #define __launch_bounds__(...)
 #define __constant__
+#define __align__(n) __attribute__((aligned(n)))
 #define __shared__ static thread_local /* one block at a time on an OS thread */
 
 namespace onnxcc_emu {
