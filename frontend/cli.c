@@ -104,6 +104,11 @@ static bool parse_fp(Cli *cli, const char *option, void *field, const char *valu
     return choose(cli, option, modes, LEN(modes), value, field);
 }
 
+static bool parse_precision(Cli *cli, const char *option, void *field, const char *value) {
+    static const Choice types[] = {{"f32", DT_F32}, {"f16", DT_F16}, {"bf16", DT_BF16}};
+    return choose(cli, option, types, LEN(types), value, field);
+}
+
 static bool parse_weights(Cli *cli, const char *option, void *field, const char *value) {
     static const Choice places[] = {{"embed", 0}, {"file", 1}, {"extern", 2}};
     int which;

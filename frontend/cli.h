@@ -25,7 +25,7 @@ typedef struct Cli {
     const char *linker, *sysroot;
     Words cpus, gpu_arch, entries, keep;
     Dims dims;
-    int emit, level, device, fp, jobs;
+    int emit, level, device, fp, precision, jobs;
     bool verify_each, time_passes, torture, debug, link_static, no_cache, verbose, quiet, version,
         help, help_all, print_passes;
 } Cli;

@@ -229,6 +229,7 @@ static bool open_job(Job *j) {
             "a bare-metal target has no executables; --emit=staticlib makes a library");
     j->options = (Options){.level = cli->level,
                            .fp = (FpMode)cli->fp,
+                           .precision = (DType)cli->precision,
                            .machine = j->cpus.machine,
                            .n_machines = j->cpus.n,
                            .static_only = j->cpus.bare_metal,

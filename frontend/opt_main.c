@@ -123,6 +123,7 @@ typedef struct Tool { /* the command line */
 
 static int transform(Tool *t, const char *path) {
     Ctx *ctx = t->cli.ctx;
+    ctx->quiet = t->cli.quiet;
     Processors cpus;
     Blobs blobs = {.known = map_new(ctx->perm)};
     size_t n;
@@ -132,6 +133,7 @@ static int transform(Tool *t, const char *path) {
     add_file(ctx, &blobs, path);
     Options options = {.level = t->cli.level,
                        .fp = (FpMode)t->cli.fp,
+                       .precision = (DType)t->cli.precision,
                        .machine = cpus.machine,
                        .n_machines = cpus.n,
                        .static_only = cpus.bare_metal,

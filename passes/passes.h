@@ -17,6 +17,7 @@ typedef enum FpMode { FP_STRICT, FP_DEFAULT, FP_FAST } FpMode;
 typedef struct Options { /* what the pipeline obeys */
     int level;                    /* -O0 .. -O3 */
     FpMode fp;
+    DType precision;              /* f32, f16, bf16; DT_NONE: as the model says */
     const Machine *const *machine; /* versions of the code, best first; n_machines of them */
     int n_machines;
     bool static_only;             /* bare metal: unbounded sizes are errors */
@@ -82,6 +83,7 @@ bool pass_concats(Program *);
 bool pass_fuse(Program *);
 bool pass_layout(Program *);
 bool pass_turn(Program *);
+bool pass_precision(Program *, const Options *);
 bool pass_numerics(Program *, const Options *);
 bool pass_schedule(Program *, const Options *);
 LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to explicit loops */

@@ -92,6 +92,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
         KERNELS(concats); /* before fuse: producers then write their part themselves */
         KERNELS(fuse);
     }
+    KERNELS(precision, opt); /* after fuse: what is left is stored; before layout: sizes count */
     if (opt->level > 1) {
         /* after fuse: views are gone, what is left are the tensors that will be stored */
         KERNELS(layout);

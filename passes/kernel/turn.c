@@ -122,10 +122,15 @@ static Expr *swap_load(void *user, Expr *e) {
     return e == w->old ? w->by : e;
 }
 
+/* A load, or one that is converted. */
+static bool is_operand(const Expr *e) {
+    if (e->kind == E_OP && e->op == SOP_cast) e = e->arg[0];
+    return e->kind == E_LOAD;
+}
+
 static bool is_contraction(const Stmt *s) {
     return s->kind == ST_REDUCE && s->op == RED_SUM && s->value->kind == E_OP &&
-           s->value->op == SOP_mul && s->value->arg[0]->kind == E_LOAD &&
-           s->value->arg[1]->kind == E_LOAD;
+           s->value->op == SOP_mul && is_operand(s->value->arg[0]) && is_operand(s->value->arg[1]);
 }
 
 static bool turn_item(Turn *t, Block *b, int at) {

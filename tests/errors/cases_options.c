@@ -27,6 +27,7 @@ const OptionCase option_cases[] = {
     {"entry_name", {"model.onnx", "--entry=9x"}, "entry \"9x\" is not a C identifier"},
     {"target", {"model.onnx", "--target=pdp11-dec-none-none"}, "target pdp11-dec-none-none is not"},
     {"jobs", {"model.onnx", "-j0"}, "\"0\" is not a number from 1 to 1024"},
+    {"precision", {"model.onnx", "--precision=f8"}, "\"f8\" is not one of f32, f16, bf16"},
     {"no_model", {0}, "no model is given"},
     {0},
 };

@@ -292,4 +292,75 @@ def main():
           {"x": floats(1, 2, 3), "axis": np.array([-3]), "v": np.array([5], np.float32)}, opset=21)
 
 
+    precision_models()
+
+
+def precision_models():
+    """A residual network and a transformer of picture patches, small: what --precision is tried on. Both also answer which
+    class is best."""
+    scaled = lambda *shape: floats(*shape) / np.float32(np.sqrt(np.prod(shape[1:])))
+    constants, nodes = {}, []
+
+    def conv(x, y, inner, outer, stride=1, relu=True):
+        constants.update({f"{y}_w": scaled(outer, inner, 3, 3), f"{y}_scale": 1 + floats(outer) / 8, f"{y}_bias": floats(outer) / 8,
+                          f"{y}_mean": floats(outer) / 8, f"{y}_var": 1 + floats(outer) ** 2 / 8})
+        nodes.extend([node("Conv", f"{x} {y}_w", f"{y}_c", pads=[1, 1, 1, 1], strides=[stride, stride]),
+                      node("BatchNormalization", f"{y}_c {y}_scale {y}_bias {y}_mean {y}_var", f"{y}_n" if relu else y)])
+        if relu:
+            nodes.append(node("Relu", f"{y}_n", y))
+
+    conv("x", "a", 3, 16)
+    for i, block in enumerate("bcd"):
+        before = "abc"[i]
+        conv(before, f"{block}1", 16, 16)
+        conv(f"{block}1", f"{block}2", 16, 16, relu=False)
+        nodes.extend([node("Add", f"{block}2 {before}", f"{block}_s"), node("Relu", f"{block}_s", block)])
+    nodes.extend([node("MaxPool", "d", "pooled", kernel_shape=[2, 2], strides=[2, 2]), node("GlobalAveragePool", "pooled", "mean"),
+                  node("Flatten", "mean", "flat"), node("Gemm", "flat head bias", "logits", transB=1),
+                  node("ArgMax", "logits", "best", axis=1, keepdims=0)])
+    constants.update({"head": scaled(10, 16), "bias": floats(10)})
+    model("residual", [("x", F32, ["N", 3, 12, 12])], [("logits", F32, ["N", 10]), ("best", I64, ["N"])], nodes, constants,
+          {"x": floats(2, 3, 12, 12)}, {"x": floats(1, 3, 12, 12)})
+
+    constants, nodes = {}, []
+    width, heads, size = 32, 4, 8
+    constants.update({"embed": scaled(width, 3, 4, 4), "places": floats(9, width) / 4, "rows": np.array([0, width, 9]),
+                      "split": np.array([0, 9, heads, size]), "join": np.array([0, 9, width]), "scale": np.float32(size ** -0.5),
+                      "half": np.float32(0.5), "root": np.float32(2 ** -0.5), "one": np.float32(1)})
+    nodes.extend([node("Conv", "x embed", "patches", strides=[4, 4]), node("Reshape", "patches rows", "columns"),
+                  node("Transpose", "columns", "tokens", perm=[0, 2, 1]), node("Add", "tokens places", "l0")])
+
+    def linear(x, y, inner, outer):
+        constants.update({f"{y}_w": scaled(inner, outer), f"{y}_b": floats(outer) / 8})
+        nodes.extend([node("MatMul", f"{x} {y}_w", f"{y}_p"), node("Add", f"{y}_p {y}_b", y)])
+
+    def norm(x, y):
+        constants.update({f"{y}_w": 1 + floats(width) / 8, f"{y}_b": floats(width) / 8})
+        nodes.append(node("LayerNormalization", f"{x} {y}_w {y}_b", y))
+
+    for i in range(2):
+        n = f"k{i}_"
+        norm(f"l{i}", n + "n")
+        for part, perm in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])):
+            linear(n + "n", n + part, width, width)
+            nodes.extend([node("Reshape", f"{n}{part} split", f"{n}{part}_s"),
+                          node("Transpose", f"{n}{part}_s", f"{n}{part}_t", perm=perm)])
+        nodes.extend([node("MatMul", f"{n}q_t {n}k_t", n + "dots"), node("Mul", f"{n}dots scale", n + "scores"),
+                      node("Softmax", n + "scores", n + "p", axis=-1), node("MatMul", f"{n}p {n}v_t", n + "heads"),
+                      node("Transpose", n + "heads", n + "turned", perm=[0, 2, 1, 3]), node("Reshape", f"{n}turned join", n + "joined")])
+        linear(n + "joined", n + "out", width, width)
+        nodes.append(node("Add", f"l{i} {n}out", n + "r"))
+        norm(n + "r", n + "m")
+        linear(n + "m", n + "up", width, 2 * width)
+        nodes.extend([node("Mul", f"{n}up root", n + "e"), node("Erf", n + "e", n + "erf"), node("Add", f"{n}erf one", n + "e1"),
+                      node("Mul", f"{n}up {n}e1", n + "g"), node("Mul", f"{n}g half", n + "gelu")])
+        linear(n + "gelu", n + "down", 2 * width, width)
+        nodes.append(node("Add", f"{n}r {n}down", f"l{i + 1}"))
+    nodes.append(node("ReduceMean", "l2", "mean", axes=[1], keepdims=0))
+    linear("mean", "logits", width, 10)
+    nodes.append(node("ArgMax", "logits", "best", axis=1, keepdims=0))
+    model("patches", [("x", F32, ["N", 3, 12, 12])], [("logits", F32, ["N", 10]), ("best", I64, ["N"])], nodes, constants,
+          {"x": floats(2, 3, 12, 12)}, {"x": floats(1, 3, 12, 12)})
+
+
 main()
