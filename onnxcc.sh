@@ -21,7 +21,8 @@ build_packages="llvm-19 llvm-19-dev clang-19 lld-19 libisl-dev libprotobuf-c-dev
     protobuf-c-compiler protobuf-compiler cmake ninja-build gcc libc6-dev pkg-config"
 python_packages="python3 python3-venv"
 test_packages="qemu-user-static qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-    gcc-arm-none-eabi libnewlib-arm-none-eabi libclang-rt-19-dev $python_packages"
+    gcc-arm-none-eabi libnewlib-arm-none-eabi libclang-rt-19-dev libturbojpeg0 libpng16-16 libtiff6
+    libopenjp2-7 libwebp7 $python_packages"
 
 say() {
     echo "onnxcc.sh: $*"

@@ -2,11 +2,13 @@
 #
 # Each target gives one file per part, named TRIPLE/core.bc and TRIPLE/host.bc in the table of
 # codegen/embedded.h, for outputs that hide all but NAME_*. Hosted targets have the same as objects,
-# TRIPLE/core.o and TRIPLE/host.o: executables hide nothing, and link those. The texts that portable C and CUDA need (runtime/*.h, core/, emu/) are carried
-# under their paths. To add a target, add a line at the end.
+# TRIPLE/core.o and TRIPLE/host.o: executables hide nothing, and link those; and the part `image`,
+# which only programs that decode images get. The texts that portable C and CUDA need (runtime/*.h,
+# core/, emu/) are carried under their paths. To add a target, add a line at the end.
 
 file(GLOB core_sources CONFIGURE_DEPENDS runtime/core/*.c)
 file(GLOB host_sources CONFIGURE_DEPENDS runtime/host/*.c)
+file(GLOB image_sources CONFIGURE_DEPENDS runtime/image/*.c)
 set(embedded "") # NAME=PATH
 set(embedded_paths "")
 
@@ -77,8 +79,10 @@ foreach(target x86_64:x86_64-pc-linux-gnu aarch64:aarch64-linux-gnu)
     onnxcc_has_libc(${architecture} hosted)
     if(hosted)
         onnxcc_bitcode(${triple} host ${flags})
-        onnxcc_runtime_object(${triple} core)
-        onnxcc_runtime_object(${triple} host)
+        onnxcc_bitcode(${triple} image ${flags})
+        foreach(part core host image)
+            onnxcc_runtime_object(${triple} ${part})
+        endforeach()
     endif()
 endforeach()
 onnxcc_bitcode(thumbv7em-none-unknown-eabihf core)

@@ -52,7 +52,8 @@ static const char *weights_section(const Emit *e) {
 }
 
 /* ---- executables take the runtime as objects: there is nothing to hide and to compile ---- */
-static const char *const runtime_objects[] = {"core.o", "host.o"};
+/* the last one: where images are decoded */
+static const char *const runtime_objects[] = {"core.o", "host.o", "image.o"};
 
 static bool has_runtime_objects(const Emit *e) {
     for (int i = 0; i < LEN(runtime_objects); i++)
@@ -61,7 +62,8 @@ static bool has_runtime_objects(const Emit *e) {
 }
 
 static bool add_runtime_objects(Emit *e) {
-    for (int i = 0; e->llvm.runtime_outside && i < LEN(runtime_objects); i++) {
+    int n = LEN(runtime_objects) - !e->llvm.decodes;
+    for (int i = 0; e->llvm.runtime_outside && i < n; i++) {
         const EmbeddedFile *f = embedded_runtime(e->o->triple, runtime_objects[i]);
         const char *path = in_dir(e, runtime_objects[i]);
         if (!link_write_file(e->ctx, path, f->data, f->size)) return false;
@@ -97,6 +99,14 @@ static bool write_loops(Emit *e) {
            link_write_file(e->ctx, e->llvm.text_path, e->loops.at, e->loops.n);
 }
 
+/* Decoding images takes a C library that loads others. */
+static bool images_decode(Emit *e, bool *decodes) {
+    for (int i = 0; i < e->n; i++) *decodes |= program_calls(e->entries[i].plan->program, "image_");
+    return !*decodes || !e->o->bare_metal ||
+           diag_error(e->ctx, NULL, "ImageDecoder cannot be compiled for %s: images are decoded by "
+                                    "libraries of a hosted system", e->o->triple);
+}
+
 static bool begin(Emit *e) {
     if (!weights_place(e->ctx, e->entries, e->n, &e->weights)) return false;
     if (!weights_pack(&e->weights, in_dir(e, "packed"))) return false;
@@ -112,6 +122,7 @@ static bool begin(Emit *e) {
                                              e->o->kind == EMIT_SHAREDLIB);
     e->llvm.runtime_outside =
         e->o->kind == EMIT_EXE && e->llvm.hosted && has_runtime_objects(e);
+    if (!images_decode(e, &e->llvm.decodes)) return false;
     number_lines(e);
     if (embeds(e))
         e->llvm.weights_symbol = arena_printf(e->ctx->perm, "%s_weights", e->entries[0].name);

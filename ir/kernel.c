@@ -166,6 +166,19 @@ void program_each_item(Program *p, void (*fn)(void *user, Block *, Item *), void
     each_item(p->body, fn, user);
 }
 
+static bool block_calls(const Block *b, const char *prefix) {
+    for (int i = 0; b && i < b->items.n; i++) {
+        const Item *it = b->items.at[i];
+        if (it->kind == ITEM_CALL && !strncmp(it->call, prefix, strlen(prefix))) return true;
+        if (block_calls(it->block[0], prefix) || block_calls(it->block[1], prefix)) return true;
+    }
+    return false;
+}
+
+bool program_calls(const Program *p, const char *prefix) {
+    return block_calls(p->body, prefix);
+}
+
 bool program_has_pointers(const Program *p) {
     for (int i = 0; i < p->inputs.n; i++)
         if (dtype_has_pointers(p->inputs.at[i]->dtype)) return true;

@@ -222,6 +222,7 @@ void stmt_set_index(Ctx *, Stmt *, Expr *const *index);       /* copied; the ide
 Item *item_new(Program *, Block *, ItemKind);                 /* at the end of the block */
 Item *item_kernel(Program *, Block *, Kernel *);
 bool program_has_pointers(const Program *);                   /* strings or sequences */
+bool program_calls(const Program *, const char *prefix); /* a function whose name begins so */
 void program_each_item(Program *, void (*fn)(void *user, Block *, Item *), void *user);
 
 /* ---- kernel_verify.c kernel_print.c kernel_parse.c ---- */

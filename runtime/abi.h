@@ -55,6 +55,17 @@ enum onnxcc_error {
     ONNXCC_E_KINDS
 };
 #define ONNXCC_CODE(kind, index, axis) ((int)((kind) | (axis) << 6 | (int)(index) << 11))
+/* With ONNXCC_E_FAULT, in the place of an axis: what the run lacked. 0: it is the data's fault, and
+ * the site says how. */
+enum onnxcc_lack {
+    ONNXCC_LACKS_MEMORY = 1,
+    ONNXCC_LACKS_TURBOJPEG,
+    ONNXCC_LACKS_PNG,
+    ONNXCC_LACKS_TIFF,
+    ONNXCC_LACKS_OPENJPEG,
+    ONNXCC_LACKS_WEBP,
+    ONNXCC_LACKS
+};
 /* The fault of a kernel or runtime function, which does not know its site: `run` puts that in. */
 #define ONNXCC_FAULT_HERE ONNXCC_CODE(ONNXCC_E_FAULT, 0xfffff, 0)
 #define ONNXCC_KIND(code) ((code)&63)
@@ -253,6 +264,8 @@ int onnxcc_call_seed(struct onnxcc_frame *, void *const *bufs, const int64_t *ar
 int onnxcc_call_nms(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_nonzero_count(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_nonzero_fill(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_image_size(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_image_pixels(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_topk(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_sort(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 

@@ -28,7 +28,8 @@ ONNXCC_HELPER int64_t product_checked(int64_t a, int64_t b, int *bad) {
 }
 
 ONNXCC_HELPER int onnxcc_at_site(int code, int site) {
-    return code == ONNXCC_FAULT_HERE ? ONNXCC_CODE(ONNXCC_E_FAULT, site, 0) : code;
+    int lack = ONNXCC_AXIS(code), rest = code & ~(31 << 6);
+    return rest == ONNXCC_FAULT_HERE ? ONNXCC_CODE(ONNXCC_E_FAULT, site, lack) : code;
 }
 ONNXCC_HELPER void onnxcc_name_fault(struct onnxcc_frame *f, int site) {
     f->fault = onnxcc_at_site(f->fault, site);

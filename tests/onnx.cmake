@@ -10,6 +10,8 @@ if(onnx_data)
     endforeach()
     add_test(NAME onnx_element_types COMMAND ${CMAKE_BINARY_DIR}/venv/bin/python ${CMAKE_SOURCE_DIR}/tests/onnx/element_types.py
         $<TARGET_FILE:onnxcc>)
+    add_test(NAME onnx_images COMMAND ${CMAKE_BINARY_DIR}/venv/bin/python -B ${CMAKE_SOURCE_DIR}/tests/onnx/images.py
+        $<TARGET_FILE:onnxcc>)
 endif()
 
 # Operators and corners of them that this data leaves out.

@@ -86,6 +86,12 @@ static bool write_header(Ctx *ctx, const Model *m, int n, const EmitOptions *o) 
 
 int codegen_emit_c(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, FILE *out) {
     Weights w;
+    for (int i = 0; i < n; i++)
+        if (program_calls(entries[i].plan->program, "image_")) {
+            diag_error(ctx, NULL, "ImageDecoder has no portable C: images are decoded by libraries "
+                                  "of a hosted system");
+            return 1;
+        }
     bool embed = !o->weights || !strcmp(o->weights, "embed");
     if (!weights_place(ctx, entries, n, &w) || (!embed && !outside(ctx, &w, o))) return 1;
     Model *m = NEW_ARRAY(ctx->perm, Model, n);

@@ -136,8 +136,9 @@ static const char *const host_passes =
 static bool finish_host(const LlvmJob *j, Gen *g) {
     if (!gen_verify(g)) return false;
     gen_optimize(g, host_passes); /* the runtime has been optimised already */
-    bool host = j->hosted && !j->own_members;
-    if (!j->runtime_outside && !link_runtime(g, j->prefixes, j->n_entries, host)) return false;
+    int parts = PART_CORE | (j->hosted && !j->own_members ? PART_HOST : 0) |
+                (j->decodes ? PART_IMAGE : 0);
+    if (!j->runtime_outside && !link_runtime(g, j->prefixes, j->n_entries, parts)) return false;
     gen_optimize(g, "globaldce");
     return true;
 }
@@ -172,7 +173,8 @@ static bool write_object(const LlvmJob *j, Gen *g, const char *path) {
 static bool add_own_member(const LlvmJob *j, Gen *g, int which) {
     gen_version(g, target_default_machine(j->options->triple, NULL), NULL, NULL);
     for (int i = 0; i < j->n_entries && which == MEMBER_POOL; i++) describe_pool(g, &j->models[i]);
-    if (!gen_verify(g) || !link_runtime(g, j->prefixes, j->n_entries, true)) return false;
+    int parts = PART_CORE | PART_HOST;
+    if (!gen_verify(g) || !link_runtime(g, j->prefixes, j->n_entries, parts)) return false;
     if (which == MEMBER_FILES) {
         LLVMValueRef v = LLVMGetNamedGlobal(g->m, "onnxcc_host");
         LLVMSetValueName2(v, j->models[0].files, strlen(j->models[0].files));

@@ -104,6 +104,7 @@ static const char *call_problem(const char *name) {
     if (!strncmp(name, "seq_", 4))
         return "a sequence has no such item, or one of another type or shape";
     if (!strncmp(name, "opt_", 4)) return "an optional holds nothing";
+    if (!strncmp(name, "image_", 6)) return "the data is no image that can be decoded";
     return "its inputs ask for something impossible";
 }
 

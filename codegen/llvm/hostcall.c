@@ -102,8 +102,11 @@ static void call(Host *h, const LStmt *l) {
     V bufs = address_array(h, l), numbers = array_of(h, g->i64, iargs, l->n_iargs);
     const char *name = arena_printf(h->model->ctx->perm, "onnxcc_call_%s", l->name);
     V code = host_call(h, name, g->i32, (V[]){h->F.frame, bufs, numbers}, 3);
-    V here = LLVMBuildICmp(g->b, LLVMIntEQ, code, code_const(h, ONNXCC_FAULT_HERE), "");
-    V named = code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, l->id, 0));
+    /* in place of an axis it may say what it lacked */
+    V lack = LLVMBuildAnd(g->b, code, code_const(h, 31 << 6), "");
+    V rest = LLVMBuildXor(g->b, code, lack, "");
+    V here = LLVMBuildICmp(g->b, LLVMIntEQ, rest, code_const(h, ONNXCC_FAULT_HERE), "");
+    V named = LLVMBuildOr(g->b, lack, code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, l->id, 0)), "");
     code = LLVMBuildSelect(g->b, here, named, code, "");
     host_return_if(h, LLVMBuildICmp(g->b, LLVMIntNE, code, LLVMConstNull(g->i32), ""), code);
 }

@@ -19,6 +19,7 @@ typedef struct LlvmJob {
     const char *text_path; /* -g: the file of the loops' text, and the lines in it */
     Map *lines;            /* by LFunc and LStmt; NULL: no debug information */
     bool own_members;     /* a library: what needs a C library stands in units of its own */
+    bool decodes;         /* images: the runtime has a part for that */
     bool runtime_outside; /* linked as objects of its own: modules only refer to it */
     const char *triple;   /* options->triple, normalised */
     struct Model *models; /* one per entry */

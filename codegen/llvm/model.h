@@ -63,6 +63,7 @@ LLVMValueRef describe_model(Gen *, Model *);
 void describe_pool(Gen *, Model *); /* NAME_pool_new, NAME_pool_free */
 void describe_main(Gen *, LLVMValueRef *models, int n); /* main() */
 /* everything else becomes internal */
-bool link_runtime(Gen *, const char *const *prefixes, int n, bool hosted);
+enum { PART_CORE = 1, PART_HOST = 2, PART_IMAGE = 4 };
+bool link_runtime(Gen *, const char *const *prefixes, int n, int parts);
 
 #endif

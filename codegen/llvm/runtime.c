@@ -41,8 +41,10 @@ static void internalize(LLVMValueRef v, const char *const *prefixes, int n) {
     LLVMSetLinkage(v, LLVMInternalLinkage);
 }
 
-bool link_runtime(Gen *g, const char *const *prefixes, int n, bool hosted) {
-    if (!add_part(g, "core.bc") || (hosted && !add_part(g, "host.bc"))) return false;
+bool link_runtime(Gen *g, const char *const *prefixes, int n, int parts) {
+    static const char *const files[] = {"core.bc", "host.bc", "image.bc"};
+    for (int i = 0; i < LEN(files); i++)
+        if (parts >> i & 1 && !add_part(g, files[i])) return false;
     for (LLVMValueRef f = LLVMGetFirstFunction(g->m); f; f = LLVMGetNextFunction(f))
         internalize(f, prefixes, n);
     for (LLVMValueRef v = LLVMGetFirstGlobal(g->m); v; v = LLVMGetNextGlobal(v))

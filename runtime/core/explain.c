@@ -63,8 +63,27 @@ static const char *const plain[ONNXCC_E_KINDS] = {
     [ONNXCC_E_CONTEXT] = "the context is NULL or not open",
 };
 
+static const char *const lacks[ONNXCC_LACKS] = {
+    [ONNXCC_LACKS_MEMORY] = "there is not enough memory",
+    [ONNXCC_LACKS_TURBOJPEG] =
+        "JPEG needs libturbojpeg.so.0: install Debian's package libturbojpeg0",
+    [ONNXCC_LACKS_PNG] = "PNG needs libpng16.so.16: install Debian's package libpng16-16",
+    [ONNXCC_LACKS_TIFF] = "TIFF needs libtiff.so.6: install Debian's package libtiff6",
+    [ONNXCC_LACKS_OPENJPEG] =
+        "JPEG 2000 needs libopenjp2.so.7: install Debian's package libopenjp2-7",
+    [ONNXCC_LACKS_WEBP] = "WebP needs libwebp.so.7: install Debian's package libwebp7",
+};
+
+static void say_fault(struct text *t, const struct onnxcc_site *site, int lack) {
+    text_str(t, "node ");
+    text_str(t, site->node);
+    text_str(t, ": ");
+    text_str(t, lack > 0 && lack < ONNXCC_LACKS ? lacks[lack] : site->text);
+}
+
 /* Sentences that name an input, output, node, ...; false: the index does not exist. */
-static bool say_indexed(struct text *t, const struct onnxcc_model *m, int kind, int i) {
+static bool say_indexed(struct text *t, const struct onnxcc_model *m, int code) {
+    int kind = ONNXCC_KIND(code), i = ONNXCC_INDEX(code);
     if (kind == ONNXCC_E_DIM && i < m->n_dims) {
         say_dim(t, &m->dims[i]);
     } else if (kind == ONNXCC_E_CONSTRAINT && i < m->n_constraints) {
@@ -82,10 +101,7 @@ static bool say_indexed(struct text *t, const struct onnxcc_model *m, int kind, 
         quoted(t, "output", m->outputs[i].name);
         text_str(t, " has more elements than its capacity");
     } else if (kind == ONNXCC_E_FAULT && i < m->n_sites) {
-        text_str(t, "node ");
-        text_str(t, m->sites[i].node);
-        text_str(t, ": ");
-        text_str(t, m->sites[i].text);
+        say_fault(t, &m->sites[i], ONNXCC_AXIS(code));
     } else if (kind == ONNXCC_E_STOPPED && i < m->n_kernels) {
         quoted(t, "the hook stopped the run at kernel", m->kernels[i].name);
     } else {
@@ -97,12 +113,12 @@ static bool say_indexed(struct text *t, const struct onnxcc_model *m, int kind, 
 /* Writes at most n bytes, NUL included; returns the length of the whole sentence. */
 int onnxcc_core_explain(const struct onnxcc_model *m, int code, char *buf, size_t n) {
     struct text t = {buf, n, 0};
-    int kind = ONNXCC_KIND(code), i = ONNXCC_INDEX(code);
+    int kind = ONNXCC_KIND(code);
     if (n) buf[0] = 0;
     if (kind == ONNXCC_E_CPU) say_cpu(&t, m);
-    else if (kind == ONNXCC_E_WEIGHTS) say_weights(&t, m, i);
+    else if (kind == ONNXCC_E_WEIGHTS) say_weights(&t, m, ONNXCC_INDEX(code));
     else if (kind < ONNXCC_E_KINDS && plain[kind]) text_str(&t, plain[kind]);
-    else if (code < 0 || !say_indexed(&t, m, kind, i)) {
+    else if (code < 0 || !say_indexed(&t, m, code)) {
         text_str(&t, "unknown error code ");
         text_int(&t, code);
     }
