@@ -26,7 +26,8 @@ double precision_limit(DType);  /* the largest finite value */
 bool precision_is_float(DType); /* one of the types that this is about */
 
 /* ---- precision_code.c ---- */
-/* With floats computed in f32, but for what must stay exact. Its type is f32 where it was a float. */
+/* With floats computed in f32, but for what must stay exact. Its type is f32 where it was a
+ * float. */
 Expr *precision_value(Precision *, Expr *);
 /* With the types it had: only the loads follow their tensors. */
 Expr *precision_exact(Precision *, Expr *);
