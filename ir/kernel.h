@@ -85,10 +85,11 @@ Expr *reduce_identity(Ctx *, Reduce, DType);
 Expr *reduce_combine(Ctx *, Reduce, Expr *a, Expr *b);        /* not for ARGMAX/ARGMIN */
 
 /* How a reduction accumulates: in type acc; `lanes` L > 1: element k of the innermost
- * reduction variable goes to partial result k % L, and the partial results are combined as a
- * balanced tree at the end; `blocks` B > 0: partial results of every B innermost elements are
- * added to a running total. Products of a sum use fma. Text: by f32 lanes 16 blocks 256. */
-typedef struct Recipe { DType acc; int lanes, blocks; } Recipe;
+ * reduction variable goes to partial result (k / R) % L, where `runs` R is 1 unless it is written,
+ * and the partial results are combined as a balanced tree at the end; `blocks` B > 0: partial
+ * results of every B innermost elements are added to a running total. Products of a sum use fma.
+ * Text: by f32 lanes 16 runs 4 blocks 256. */
+typedef struct Recipe { DType acc; int lanes, runs, blocks; } Recipe;
 
 typedef struct Stmt {
     StmtKind kind;

@@ -177,7 +177,7 @@ static void fold_point(Run *r, Fold *f, int i, int64_t k, int64_t position) {
         fold_best(f, lane_value(r, f, i), position);
         return;
     }
-    ScalarValue *part = &f->part[f->lanes == 1 ? 0 : k % f->lanes];
+    ScalarValue *part = &f->part[f->lanes == 1 ? 0 : k / MAX(s->recipe.runs, 1) % f->lanes];
     if (r->value < 0) *part = product_sum(f, r->regs[r->x][i], r->regs[r->y][i], *part);
     else *part = combine(f, *part, lane_value(r, f, i));
     if (s->recipe.blocks && (k + 1) % s->recipe.blocks == 0) fold_block(f);

@@ -143,7 +143,8 @@ static bool parse_recipe(KParse *p, Recipe *r) {
     if (!lex_accept_word(p->lex, "by")) return true;
     bool type = lex_at(p->lex, TOK_IDENT) && dtype_by_name(lex_peek(p->lex)->s) != DT_NONE;
     if (type) r->acc = dtype_by_name(lex_next(p->lex).s);
-    return parse_count(p, "lanes", &r->lanes) && parse_count(p, "blocks", &r->blocks);
+    return parse_count(p, "lanes", &r->lanes) && parse_count(p, "runs", &r->runs) &&
+           parse_count(p, "blocks", &r->blocks);
 }
 
 bool kparse_stmt(KParse *p, Kernel *k) {

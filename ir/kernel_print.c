@@ -119,6 +119,7 @@ static void print_recipe(Str *s, const Recipe *r) {
     str_add(s, "  by");
     if (r->acc != DT_NONE) str_fmt(s, " %s", dtype_name(r->acc));
     if (r->lanes) str_fmt(s, " lanes %d", r->lanes);
+    if (r->runs > 1) str_fmt(s, " runs %d", r->runs);
     if (r->blocks) str_fmt(s, " blocks %d", r->blocks);
 }
 

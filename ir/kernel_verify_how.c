@@ -57,7 +57,7 @@ static void check_place(Check *c, const Nest *n) {
         bool own = false;
         for (int i = 0; i < s->n_dom + s->n_red; i++)
             own |= how_comes_from(c->how, c->path[d]->var, stmt_var(s, i));
-        if (!own)
+        if (!own && c->path[d]->bind != BIND_BLOCK) /* one thread of them writes the result */
             verify_fail(c->v, n, "the loop over %s would repeat the statement",
                         c->path[d]->var->name);
     }

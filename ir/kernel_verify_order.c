@@ -101,7 +101,8 @@ static bool is_common(const Order *o, const Nest *loop, const Tensor *t) {
 static void check_shared(Order *o, const Place *a, const Place *b, const Tensor *t) {
     for (int d = 0; d < MIN(a->depth, b->depth) && a->path[d] == b->path[d]; d++) {
         const Var *loop = a->path[d]->var;
-        if (is_sum_var(o, a->stmt, loop))
+        bool threads = a->path[d]->bind == BIND_BLOCK; /* they combine their parts */
+        if (!threads && is_sum_var(o, a->stmt, loop))
             verify_fail(o->v, a->path[d], "inside the loop over %s, %%%s is not complete yet",
                         loop->name, t->name);
         for (int i = 0; i < a->stmt->n_dom; i++) {
@@ -160,9 +161,33 @@ static void check_thread(Order *o, const Place *p, int d) {
         verify_fail(o->v, loop, "the thread loop over %s does not stand outside", loop->var->name);
 }
 
+static const Split *split_by_inner(const How *h, const Var *v) {
+    for (int i = 0; i < h->splits.n; i++)
+        if (h->splits.at[i].inner == v) return &h->splits.at[i];
+    return NULL;
+}
+
+/* Do the threads along `loop` add up what the recipe's lanes do: element k / runs % lanes of the
+ * innermost variable? */
+static bool are_lanes(const Order *o, const Stmt *s, const Var *loop) {
+    bool free = s->op != RED_SUM && s->op != RED_PROD;
+    const Var *last = s->n_red ? s->red[s->n_red - 1] : NULL, *part = loop;
+    int64_t n, runs = 1;
+    if (s->kind != ST_REDUCE || !expr_is_int(loop->extent, &n) || (n & (n - 1))) return false;
+    if (free) return true;
+    for (int i = 0; i < o->how->splits.n; i++)
+        if (o->how->splits.at[i].outer == part) {
+            runs = o->how->splits.at[i].factor;
+            part = o->how->splits.at[i].var;
+        }
+    const Split *whole = split_by_inner(o->how, part);
+    if (n != s->recipe.lanes || runs != MAX(s->recipe.runs, 1) || s->recipe.blocks) return false;
+    return whole ? whole->var == last && whole->factor == n * runs : part == last;
+}
+
 static void check_block(Order *o, const Place *p, int d) {
     const Nest *loop = p->path[d];
-    if (is_sum_var(o, p->stmt, loop->var))
+    if (is_sum_var(o, p->stmt, loop->var) && !are_lanes(o, p->stmt, loop->var))
         verify_fail(o->v, loop, "threads cannot share the sum along %s", loop->var->name);
     if (!expr_is_int(loop->var->extent, NULL))
         verify_fail(o->v, loop, "the number of threads along %s is not known", loop->var->name);

@@ -33,6 +33,11 @@ typedef enum LKind {
     L_STORE,   /* tensor[index] = value */
     L_BUFFER,  /* declares tensor (space, elements in `hi`) for the rest of this body */
     L_BARRIER, /* CUDA: all threads of the block */
+    /* CUDA: the threads that differ in block loop `var` alone combine their tensor[index] by
+     * `red`, as a balanced tree: the upper half into the lower one until one is left; all get the
+     * result. Of argmax and argmin args[0][iargs[0]] is the position; of equals the first wins, or
+     * the last where `last` is set */
+    L_COMBINE,
     L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
                  `lo`: scratch bytes per thread;
                   iargs[0]: about how many scalar operations an item costs */
@@ -66,6 +71,8 @@ struct LStmt {
     Tensor *tensor;
     Sym *sym;
     LFunc *func;
+    Reduce red;
+    bool last;
     char *name;
     Tensor **args;
     int n_args;
@@ -107,7 +114,7 @@ void lbody_each(const LBody *, void (*fn)(void *user, LStmt *), void *user);
 /* Does it hold an L_PLACE for some buffer? A loop over such a body begins each round at the height
  * of the arena at which it began itself. */
 bool lbody_places(const LBody *);
-/* Is it a barrier, or does it hold one? */
+/* Is it a barrier, or a combination of all threads' values, or does it hold one? */
 bool lstmt_has_barrier(const LStmt *);
 /* A block loop with nothing but another block loop in it */
 bool lstmt_is_chain(const LStmt *);

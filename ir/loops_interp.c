@@ -202,8 +202,78 @@ static int64_t common_value(Interp *it, const Expr *e) {
 
 static void run_team(Interp *, const LBody *);
 
+/* ---- combining the values of threads ---- */
+typedef struct Part { /* of one thread */
+    char *value, *position;
+} Part;
+
+static ScalarValue join(const LStmt *l, ScalarValue a, ScalarValue b) {
+    static const ScalarOp ops[] = {SOP_add, SOP_mul, SOP_max, SOP_min,
+                                   SOP_max, SOP_min, SOP_or,  SOP_and};
+    ScalarValue args[2] = {a, b};
+    return scalar_eval(ops[l->red], l->tensor->dtype, l->tensor->dtype, args);
+}
+
+/* Is b better than a, or as good at a place that counts? */
+static bool is_better(const LStmt *l, ScalarValue a, int64_t i, ScalarValue b, int64_t k) {
+    ScalarValue args[2] = {b, a};
+    DType t = l->tensor->dtype;
+    if (scalar_eval(SOP_eq, t, DT_BOOL, args).i) return l->last ? k > i : k < i;
+    return scalar_eval(l->red == RED_ARGMAX ? SOP_gt : SOP_lt, t, DT_BOOL, args).i;
+}
+
+static void join_parts(const LStmt *l, Part *a, const Part *b) {
+    DType t = l->tensor->dtype;
+    ScalarValue x = scalar_load(t, a->value), y = scalar_load(t, b->value);
+    if (l->red != RED_ARGMAX && l->red != RED_ARGMIN) {
+        scalar_store(t, a->value, join(l, x, y));
+        return;
+    }
+    DType p = l->n_args ? l->args[0]->dtype : DT_I64;
+    int64_t i = l->n_args ? scalar_load(p, a->position).i : 0,
+            k = l->n_args ? scalar_load(p, b->position).i : 0;
+    if (!is_better(l, x, i, y, k)) return;
+    scalar_store(t, a->value, y);
+    if (l->n_args) scalar_store(p, a->position, (ScalarValue){.i = k});
+}
+
+/* The threads of one group, as a balanced tree; then all get the result of the first. */
+static void join_group(const LStmt *l, Part *const *group, int64_t n) {
+    for (int64_t half = n / 2; half >= 1; half /= 2)
+        for (int64_t k = 0; k < half; k++) join_parts(l, group[k], group[k + half]);
+    for (int64_t k = 1; k < n; k++) {
+        memcpy(group[k]->value, group[0]->value, dtype_bytes(l->tensor->dtype));
+        if (l->n_args)
+            memcpy(group[k]->position, group[0]->position, dtype_bytes(l->args[0]->dtype));
+    }
+}
+
+static void run_combine(Interp *it, const LStmt *l) {
+    Team *t = it->team;
+    int64_t step = 1, n = 1;
+    for (int i = t->n - 1; i >= 0; i--) {
+        n = t->extent[i];
+        if (t->loop[i]->var == l->var) break;
+        step *= n;
+    }
+    Part *parts = NEW_ARRAY(it->arena, Part, t->threads);
+    Part **group = NEW_ARRAY(it->arena, Part *, n);
+    for (int64_t k = 0; k < t->threads && !it->failed; k++) {
+        choose_thread(it, k);
+        parts[k].value = address(it, l->tensor, eval_index(it, l->index));
+        if (l->n_args) parts[k].position = address(it, l->args[0], eval_index(it, l->iargs[0]));
+    }
+    for (int64_t k = 0; k < t->threads && !it->failed; k++) {
+        if (k / step % n) continue;
+        for (int64_t i = 0; i < n; i++) group[i] = &parts[k + i * step];
+        join_group(l, group, n);
+    }
+    it->generation++;
+}
+
 /* It holds a barrier: all threads go through it together. */
 static void run_together(Interp *it, const LStmt *l) {
+    if (l->kind == L_COMBINE) run_combine(it, l);
     if (l->kind == L_IF) run_team(it, common_value(it, l->cond) ? &l->body : &l->other);
     if (l->kind != L_FOR) return;
     int64_t lo = common_value(it, l->lo), hi = common_value(it, l->hi);

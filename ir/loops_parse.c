@@ -187,6 +187,30 @@ static bool parse_swap(LParse *p, LStmt *l) {
     return (l->args[1] = kparse_tensor_ref(&p->k)) != NULL;
 }
 
+static bool parse_element(LParse *p, Tensor **t, Expr **index) {
+    if (!(*t = kparse_tensor_ref(&p->k)) || !lex_expect(p->k.lex, '[')) return false;
+    return parse_expr(p, DT_INDEX, index) && lex_expect(p->k.lex, ']');
+}
+
+static bool parse_combine(LParse *p, LStmt *l) {
+    Lexer *x = p->k.lex;
+    const char *name;
+    int op = kparse_word(x, reduce_names, RED_SET);
+    if (op < 0) return lex_error(x, "expected sum, prod, max, min, argmax, argmin, any or all");
+    l->red = (Reduce)op;
+    l->last = lex_accept_word(x, "last");
+    if (!parse_element(p, &l->tensor, &l->index)) return false;
+    if (lex_accept(x, ',')) {
+        l->args = NEW_ARRAY(p->k.ctx->perm, Tensor *, 1);
+        l->iargs = NEW_ARRAY(p->k.ctx->perm, Expr *, 1);
+        l->n_args = l->n_iargs = 1;
+        if (!parse_element(p, &l->args[0], &l->iargs[0])) return false;
+    }
+    if (!lex_expect_word(x, "over") || !lex_ident(x, &name)) return false;
+    if (!(l->var = map_get(p->vars, name))) return lex_error(x, "no loop has the variable %s", name);
+    return true;
+}
+
 static bool parse_stmt(LParse *p, LBody *body) {
     static const struct {
         const char *word;
@@ -198,7 +222,7 @@ static bool parse_stmt(LParse *p, LBody *body) {
         {"call", L_CALL, parse_call},       {"bind", L_BIND, parse_bind},
         {"loop", L_LOOP, parse_loop},       {"swap", L_SWAP, parse_swap},
         {"barrier", L_BARRIER, NULL},       {"place", L_PLACE, parse_place},
-        {"require", L_REQUIRE, parse_require},
+        {"require", L_REQUIRE, parse_require}, {"combine", L_COMBINE, parse_combine},
     };
     for (int i = 0; i < LEN(forms); i++) {
         if (!lex_accept_word(p->k.lex, forms[i].word)) continue;

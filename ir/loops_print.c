@@ -118,6 +118,20 @@ static void print_buffer(Str *s, const LStmt *l) {
     if (l->tensor->space == SP_SCRATCH) word_expr(s, " at ", l->lo);
 }
 
+static void print_combine(Str *s, const LStmt *l) {
+    str_fmt(s, "combine %s%s ", reduce_names[l->red], l->last ? " last" : "");
+    print_value(s, l->tensor->name);
+    word_expr(s, "[", l->index);
+    str_char(s, ']');
+    for (int i = 0; i < l->n_args; i++) {
+        str_add(s, ", ");
+        print_value(s, l->args[i]->name);
+        word_expr(s, "[", l->iargs[i]);
+        str_char(s, ']');
+    }
+    str_fmt(s, " over %s", l->var->name);
+}
+
 void lprint_stmt(LPrint *p, const LStmt *l) {
     Str *s = p->s;
     number(p, l);
@@ -143,6 +157,9 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
         break;
     case L_BARRIER:
         str_add(s, "barrier");
+        break;
+    case L_COMBINE:
+        print_combine(s, l);
         break;
     case L_LAUNCH:
     case L_CALL:

@@ -180,10 +180,20 @@ static void check_if(Verify *v, const LStmt *l) {
     v->blocks = outside;
 }
 
+static void check_combine(Verify *v, const LStmt *l) {
+    bool arg = l->red == RED_ARGMAX || l->red == RED_ARGMIN;
+    check_expr(v, l->index, DT_INDEX, "the subscript");
+    if (l->index) check_access(v, l->tensor, l->index);
+    for (int i = 0; i < l->n_args; i++) check_access(v, l->args[i], l->iargs[i]);
+    if (l->n_args > arg) complain(v, "%s has no position", reduce_names[l->red]);
+    verify_block_combine(v, l);
+}
+
 static void check_stmt(Verify *v, const LStmt *l) {
     v->stmt = l;
     bool host = l->kind >= L_LAUNCH, kernel = l->kind == L_FOR || l->kind == L_BUFFER ||
-                                              l->kind == L_BARRIER || l->kind == L_STORE;
+                                              l->kind == L_BARRIER || l->kind == L_COMBINE ||
+                                              l->kind == L_STORE;
     if (host && v->func->kind == LF_KERNEL) complain(v, "a statement of host functions");
     if (kernel && v->func->kind == LF_HOST) complain(v, "a statement of kernels");
     switch (l->kind) {
@@ -219,6 +229,9 @@ static void check_stmt(Verify *v, const LStmt *l) {
         break;
     case L_SWAP:
         check_swap(v, l);
+        break;
+    case L_COMBINE:
+        check_combine(v, l);
         break;
     case L_BARRIER:
         verify_block_stmt(v, l);

@@ -79,3 +79,31 @@ void verify_block_stmt(Verify *v, const LStmt *l) {
     else if (!b->inside) complain(v, "outside of the block's threads");
     else if (l->kind == L_BARRIER && b->apart) complain(v, "not all threads come to this barrier");
 }
+
+static bool is_power_of_two(int64_t n) {
+    return n > 0 && (n & (n - 1)) == 0;
+}
+
+static bool is_own(const Tensor *t) {
+    return t->space == SP_REG || t->space == SP_STACK;
+}
+
+void verify_block_combine(Verify *v, const LStmt *l) {
+    const LStmt *loop = lfunc_find_loop(v->func, l->var);
+    int64_t n = 1;
+    if (!loop || loop->bind != BIND_BLOCK || !v->blocks.inside) {
+        complain(v, "%s is no block loop around this", l->var->name);
+        return;
+    }
+    if (v->blocks.apart) complain(v, "not all threads come to this combination");
+    if (v->blocks.threads % 32) complain(v, "%lld threads are no whole warps",
+                                         (long long)v->blocks.threads);
+    for (;; loop = loop->body.at.at[0]) {
+        if (expr_is_int(loop->hi, &n) && !is_power_of_two(n))
+            complain(v, "%lld threads along %s are no power of two", (long long)n,
+                     loop->var->name);
+        if (!lstmt_is_chain(loop)) break;
+    }
+    if (!is_own(l->tensor) || (l->n_args && !is_own(l->args[0])))
+        complain(v, "what is combined is no thread's own");
+}

@@ -5,7 +5,7 @@ add_test(NAME c_ops COMMAND c_ops_test)
 
 set(loops_texts ${CMAKE_CURRENT_LIST_DIR}/loops/kernels.ir ${CMAKE_CURRENT_LIST_DIR}/c/kernels.ir)
 set(c_only ${CMAKE_CURRENT_LIST_DIR}/c/strings.ir)
-set(cuda_only ${CMAKE_CURRENT_LIST_DIR}/cuda/blocks.ir)
+set(cuda_only ${CMAKE_CURRENT_LIST_DIR}/cuda/blocks.ir ${CMAKE_CURRENT_LIST_DIR}/cuda/combine.ir)
 foreach(kind c cuda)
     add_executable(${kind}_kernels_test ${CMAKE_CURRENT_LIST_DIR}/${kind}/kernels_test.c)
     target_link_libraries(${kind}_kernels_test PRIVATE onnxcc_lib ${CMAKE_DL_LIBS})

@@ -44,7 +44,7 @@ static void look_at_expr(void *user, Expr *e) {
 
 static void look_at_stmt(void *user, LStmt *l) {
     Registers *r = user;
-    if (l->kind == L_STORE && l->tensor->space == SP_REG)
+    if ((l->kind == L_STORE || l->kind == L_COMBINE) && l->tensor->space == SP_REG)
         r->used |= expr_uses_var(l->index, r->var);
     lstmt_each_expr(l, look_at_expr, r);
 }
@@ -171,6 +171,62 @@ static void print_buffer(Printer *p, const LStmt *l) {
     else c_line(p, "%s *%s = (%s *)(scratch + %s);", type, name, type, at);
 }
 
+/* CUDA: shared memory with a value for each thread, one for each type and use. */
+static const char *room_for(Printer *p, DType t, bool positions) {
+    static const char keys[2][N_DTYPES];
+    const char *key = &keys[positions][t], *name = name_find(p, key);
+    if (name) return name;
+    name = name_top(p, key, positions ? "places" : "room");
+    c_line_at(p, 1,
+              arena_printf(p->arena, "__shared__ %s %s[%d];", c_value_type(p, t), name,
+                           c_kernel_threads(p->func)));
+    return name;
+}
+
+static int64_t threads_inside(const LStmt *loop) {
+    int64_t n, step = 1;
+    while (lstmt_is_chain(loop)) {
+        loop = loop->body.at.at[0];
+        if (expr_is_int(loop->hi, &n)) step *= n;
+    }
+    return step;
+}
+
+/* A value from memory, or for it. */
+static const char *converted(Printer *p, DType t, bool to_memory, const char *v) {
+    if (t != DT_F16 && t != DT_BF16) return v;
+    const char *name = dtype_name(t);
+    return to_memory ? arena_printf(p->arena, "%s_of_f32(%s)", name, v)
+                     : arena_printf(p->arena, "f32_of_%s(%s)", name, v);
+}
+
+/* CUDA: runtime/combine.h. */
+static void print_combine(Printer *p, const LStmt *l) {
+    CHECK(p->dialect == DIALECT_CUDA);
+    const LStmt *loop = lfunc_find_loop(p->func, l->var);
+    DType t = l->tensor->dtype;
+    int64_t n = loop->hi->i, step = threads_inside(loop);
+    bool far = n * step > 32;
+    const char *v = c_element(p, l->tensor, l->index), *room = far ? room_for(p, t, false) : "0";
+    const char *size = arena_printf(p->arena, "%lld, %lld", (long long)n, (long long)step);
+    if (l->red != RED_ARGMAX && l->red != RED_ARGMIN) {
+        const char *call = arena_printf(p->arena, "combine_%s_%s(%s, %s, %s)", reduce_names[l->red],
+                                        dtype_name(t), converted(p, t, false, v), size, room);
+        c_line(p, "%s = %s;", v, converted(p, t, true, call));
+        return;
+    }
+    const char *max = l->red == RED_ARGMAX ? "true" : "false", *last = l->last ? "true" : "false";
+    const char *places = far ? room_for(p, DT_I64, true) : "0";
+    const char *best = name_top(p, NULL, "best"), *at = name_top(p, NULL, "at");
+    c_line(p, "%s %s = %s;", c_value_type(p, t), best, converted(p, t, false, v));
+    const char *where = l->n_args ? c_element(p, l->args[0], l->iargs[0]) : "0";
+    c_line(p, "int64_t %s = %s;", at, where);
+    c_line(p, "combine_best_%s(&%s, &%s, %s, %s, %s, %s, %s);", dtype_name(t), best, at, max, last,
+           size, room, places);
+    c_line(p, "%s = %s;", v, converted(p, t, true, best));
+    if (l->n_args) c_line(p, "%s = (%s)%s;", where, c_memory_type(l->args[0]->dtype), at);
+}
+
 static const char *stored(Printer *p, const Expr *value) {
     p->root = value;
     const char *text = c_expr(p, value, PREC_ANY);
@@ -203,6 +259,9 @@ void c_body(Printer *p, const LBody *body) {
             break;
         case L_BUFFER:
             print_buffer(p, l);
+            break;
+        case L_COMBINE:
+            print_combine(p, l);
             break;
         case L_BARRIER:
             if (p->dialect == DIALECT_CUDA) c_line(p, "__syncthreads();");

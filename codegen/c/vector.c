@@ -92,7 +92,8 @@ static bool is_power_of_two(int64_t n) {
 
 bool c_pieces(Printer *p, const LStmt *l, CPieces *pieces) {
     int64_t lanes;
-    if (p->dialect != DIALECT_CUDA || l->bind != BIND_VECTOR || !expr_is(l->lo, 0)) return false;
+    bool expanded = l->bind == BIND_VECTOR || l->bind == BIND_UNROLL;
+    if (p->dialect != DIALECT_CUDA || !expanded || !expr_is(l->lo, 0)) return false;
     if (!expr_is_int(l->hi, &lanes) || !is_power_of_two(lanes)) return false;
     Look k = {p, l, (int)lanes, pieces};
     for (int i = 0; i < l->body.at.n; i++) {

@@ -21,6 +21,7 @@ void cuda_text_begin(Ctx *ctx, CudaText *t) {
     str_add(&t->device, device_head);
     paste_text(&t->device, "runtime/ops.h");
     paste_text(&t->device, "runtime/pieces.h");
+    paste_text(&t->device, "runtime/combine.h");
     str_add(&t->launchers, launchers_head);
     paste_text(&t->launchers, "runtime/abi.h");
     paste_text(&t->launchers, "runtime/bind.h");

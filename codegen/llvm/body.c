@@ -165,6 +165,7 @@ void emit_body(Fn *F, const LBody *body) {
             emit_buffer(F, l);
             break;
         case L_BARRIER:
+        case L_COMBINE:
             BUG("%s: threads of a block in a kernel for a CPU", F->f->name);
         default:
             BUG("%s: a host statement in a kernel", F->f->name);

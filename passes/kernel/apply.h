@@ -77,6 +77,14 @@ void apply_stmt(Apply *, Stmt *, LBody *);
 /* Subscripts to offsets, guards of overhanging tiles */
 Expr *apply_loads(Apply *, Stmt *, Expr *value);
 
+/* ---- apply_threads.c ---- */
+/* Do threads of a block each add up a part? */
+bool apply_shares_sum(Apply *, const Stmt *);
+/* The threads' parts, at this offset, become the result of all of them; false: there are none. */
+bool apply_combine(Apply *, Stmt *, Expr *offset, Expr *position, LBody *);
+/* Where s is to be executed: what is no thread's own is written by one of those that compute it. */
+LBody *apply_once(Apply *, const Stmt *, LBody *);
+
 /* ---- barriers.c ---- */
 void apply_barriers(Ctx *, LFunc *);
 

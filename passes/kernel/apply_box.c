@@ -121,7 +121,7 @@ static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
     for (int i = 0; i < a->how->n_top; i++) common_path(a->how->top[i], t, &here, &place, &any);
     /* a result outlives the loops that add it up */
     for (int i = 0; def->kind == ST_REDUCE && i < place.n; i++)
-        for (int r = 0; r < def->n_red; r++)
+        for (int r = 0; r < def->n_red && place.at[i]->bind != BIND_BLOCK; r++)
             if (apply_is_part(a, def->red[r], place.at[i]->var)) place.n = i;
     box->temp = t;
     box->def = def;
@@ -150,6 +150,7 @@ static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
 static void add_lanes(Apply *a, Box *box) {
     Stmt *s = box->def;
     if (s->kind != ST_REDUCE || s->recipe.lanes <= 1 || s->out != box->temp) return;
+    if (apply_shares_sum(a, s)) return; /* its lanes are threads */
     box->lanes = s->recipe.lanes;
     Expr *n = expr_muli(a->ctx, box->elements, box->lanes);
     box->lane_buffer = flat_buffer(a, box->temp, ".lanes", n,

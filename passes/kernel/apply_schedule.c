@@ -73,6 +73,7 @@ static bool is_started(const Apply *a, const Stmt *s) {
  * how many started. */
 static int start_reductions(Apply *a, Nest *nest, LBody *body) {
     int n = 0;
+    if (nest->bind == BIND_BLOCK) return 0; /* each thread begins a sum of its own inside */
     for (int i = 0; i < a->kernel->stmts.n; i++) {
         Stmt *s = a->kernel->stmts.at[i];
         if (!is_red_part(a, s, nest->var) || !has_stmt(nest, s) || is_started(a, s)) continue;
@@ -85,7 +86,7 @@ static int start_reductions(Apply *a, Nest *nest, LBody *body) {
 
 static void finish_reductions(Apply *a, Nest *nest, LBody *body, int n) {
     for (int i = a->started.n - n; i < a->started.n; i++)
-        if (a->started.at[i]->recipe.lanes > 1)
+        if (a->started.at[i]->recipe.lanes > 1 || apply_shares_sum(a, a->started.at[i]))
             domain_loops(a, nest, a->started.at[i], body, apply_finish);
     a->started.n -= n;
 }
@@ -137,11 +138,33 @@ static LStmt *open_if(Apply *a, LBody *body, Expr *cond) {
     return l;
 }
 
+/* Does the schedule have block loops? */
+static bool has_threads(const Apply *a) {
+    Nest *n = a->how->n_top == 1 ? a->how->top[0] : NULL;
+    while (n && n->kind == NEST_LOOP && n->bind == BIND_THREAD && n->n_child == 1) n = n->child[0];
+    return n && n->kind == NEST_LOOP && n->bind == BIND_BLOCK;
+}
+
+/* for v { if (c) { ... } } where c does not depend on v becomes if (c) { for v { ... } }: the loop
+ * may then move neighbours at once. */
+static void lift_guard(Apply *a, LBody *body) {
+    LStmt *loop = body->at.at[body->at.n - 1];
+    LStmt *guard = loop->body.at.n == 1 ? loop->body.at.at[0] : NULL;
+    bool own = loop->bind == BIND_SERIAL || loop->bind == BIND_UNROLL;
+    if (!own || !guard || guard->kind != L_IF || guard->other.at.n) return;
+    if (expr_uses_var(guard->cond, loop->var) || expr_has_load(guard->cond)) return;
+    loop->body = guard->body;
+    guard->body = (LBody){0};
+    lbody_add(a->ctx, &guard->body, loop);
+    body->at.at[body->at.n - 1] = guard;
+}
+
 /* A serial loop over tiles: the whole ones, then the rest. */
 static void emit_tiles(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body) {
     if (!expr_is(whole, 0)) {
         int n = a->bound.n;
         emit_children(a, nest, open_loop(a, body, nest->var, nest->bind, whole));
+        if (has_threads(a)) lift_guard(a, body);
         a->bound.n = n;
     }
     Expr *covered = expr_muli(a->ctx, whole, s->factor);
@@ -162,25 +185,63 @@ static void emit_tile_of(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *bod
     emit_rest(a, nest, s, whole, &l->other, inside);
 }
 
+/* The loop over the innermost part of a variable whose extent is a whole number of such parts: in an
+ * overhanging tile one condition in front of it says for all of them whether they are there. */
+static LBody *guard_part(Apply *a, Nest *nest, LBody *body) {
+    Split *s = NULL;
+    for (int i = 0; i < a->how->splits.n; i++)
+        if (a->how->splits.at[i].inner == nest->var) s = &a->how->splits.at[i];
+    if (!s || s->tail != TAIL_EXACT) return body;
+    Var *root = split_root(a, s->var);
+    Expr *rest = expr_mod(a->ctx, root->extent, expr_int(a->ctx, s->factor));
+    bool guarded = false;
+    for (int i = 0; i < a->guarded.n; i++) guarded |= a->guarded.at[i] == root;
+    if (!guarded || root == s->var || !expr_is(rest, 0)) return body;
+    int n = a->bound.n, kept = 0;
+    bind(a, nest->var, expr_int(a->ctx, 0));
+    Expr *in = expr_op2(a->ctx, SOP_lt, apply_value(a, root), root->extent);
+    a->bound.n = n;
+    for (int i = 0; i < a->guarded.n; i++)
+        if (a->guarded.at[i] != root) a->guarded.at[kept++] = a->guarded.at[i];
+    a->guarded.n = kept;
+    return &open_if(a, body, in)->body;
+}
+
+/* A loop without tiles that overhang. */
+static void emit_plain(Apply *a, Nest *nest, Split *s, LBody *body) {
+    int n = a->bound.n, n_guarded = a->guarded.n;
+    Var **guarded = NEW_ARRAY(a->ctx->perm, Var *, n_guarded + 1);
+    for (int i = 0; i < n_guarded; i++) guarded[i] = a->guarded.at[i];
+    body = guard_part(a, nest, body);
+    guard_tiles(a, s);
+    emit_children(a, nest, open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)));
+    if (has_threads(a)) lift_guard(a, body);
+    a->bound.n = n;
+    for (int i = 0; i < n_guarded; i++) a->guarded.at[i] = guarded[i];
+    a->guarded.n = n_guarded;
+}
+
 static void emit_loop(Apply *a, Nest *nest, LBody *body) {
     Expr *whole;
     Split *s = apply_split_by_outer(a, nest->var);
     int started = start_reductions(a, nest, body);
-    if (has_tail(a, s, &whole)) {
-        emit_tiles(a, nest, s, whole, body);
-    } else {
-        int n = a->bound.n, n_guarded = a->guarded.n;
-        guard_tiles(a, s);
-        emit_children(a, nest,
-                      open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)));
-        a->bound.n = n, a->guarded.n = n_guarded;
-    }
+    if (has_tail(a, s, &whole)) emit_tiles(a, nest, s, whole, body);
+    else emit_plain(a, nest, s, body);
     finish_reductions(a, nest, body, started);
 }
 
+/* No loop but those over threads runs along its sum. */
+static void emit_whole_sum(Apply *a, Stmt *s, LBody *body) {
+    apply_init(a, s, body);
+    apply_stmt(a, s, body);
+    apply_finish(a, s, body);
+}
+
 static void emit_nest(Apply *a, Nest *nest, LBody *body) {
-    if (nest->kind == NEST_STMT) apply_stmt(a, nest->stmt, body);
-    else emit_loop(a, nest, body);
+    if (nest->kind == NEST_LOOP) emit_loop(a, nest, body);
+    else if (apply_shares_sum(a, nest->stmt) && !is_started(a, nest->stmt))
+        emit_whole_sum(a, nest->stmt, body);
+    else apply_stmt(a, nest->stmt, body);
 }
 
 /* ---- the parallel space ---- */

@@ -168,8 +168,9 @@ void apply_init(Apply *a, Stmt *s, LBody *body) {
 /* A balanced tree: halves are added until one is left. */
 void apply_finish(Apply *a, Stmt *s, LBody *body) {
     Box *box = apply_box(a, s->out);
-    if (!box || box->lanes <= 1) return;
-    Expr *at = dom_offset(a, s, s->out);
+    if (!box) return;
+    Expr *at = dom_offset(a, s, s->out), *position = s->out2 ? dom_offset(a, s, s->out2) : NULL;
+    if (apply_combine(a, s, at, position, body) || box->lanes <= 1) return;
     Expr *base = expr_muli(a->ctx, at, box->lanes);
     for (int half = box->lanes / 2; half >= 1; half /= 2) {
         Var *lane = var_new(a->ctx, "lane", expr_int(a->ctx, half));
@@ -224,6 +225,7 @@ static void scan_stmt(Apply *a, Stmt *s, LBody *body) {
 }
 
 void apply_stmt(Apply *a, Stmt *s, LBody *body) {
+    body = apply_once(a, s, body);
     switch (s->kind) {
     case ST_MAP:
         map_stmt(a, s, body);

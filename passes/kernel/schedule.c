@@ -41,7 +41,9 @@ static void schedule_for(Program *p, Kernel *k, const Machine *m, const Options 
                .strict = opt->fp == FP_STRICT,
                .how = new_how(p, m)};
     int64_t lo, hi;
-    if (opt->level == 0 || (!schedule_attention(&s) && !schedule_tile(&s))) schedule_rows(&s);
+    bool done = schedule_gpu_rows(&s);
+    if (!done && opt->level > 0) done = schedule_attention(&s) || schedule_tile(&s);
+    if (!done) schedule_rows(&s);
     How *general = s.how;
     if (opt->level > 1 && s.few_lanes && expr_range(p->ctx, s.rows, &lo, &hi) && lo <= FEW_ROWS) {
         s.how = new_how(p, m);

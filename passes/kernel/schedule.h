@@ -65,5 +65,6 @@ void schedule_rows(Sched *);
 /* ---- for GPUs ---- */
 bool schedule_is_gpu(const Sched *);
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
+bool schedule_gpu_rows(Sched *); /* reductions along rows; false: not of this kind */
 
 #endif
