@@ -207,8 +207,8 @@ static bool parse_combine(LParse *p, LStmt *l) {
         if (!parse_element(p, &l->args[0], &l->iargs[0])) return false;
     }
     if (!lex_expect_word(x, "over") || !lex_ident(x, &name)) return false;
-    if (!(l->var = map_get(p->vars, name))) return lex_error(x, "no loop has the variable %s", name);
-    return true;
+    l->var = map_get(p->vars, name);
+    return l->var || lex_error(x, "no loop has the variable %s", name);
 }
 
 static bool parse_stmt(LParse *p, LBody *body) {

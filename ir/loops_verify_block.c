@@ -96,12 +96,11 @@ void verify_block_combine(Verify *v, const LStmt *l) {
         return;
     }
     if (v->blocks.apart) complain(v, "not all threads come to this combination");
-    if (v->blocks.threads % 32) complain(v, "%lld threads are no whole warps",
-                                         (long long)v->blocks.threads);
+    if (v->blocks.threads % 32)
+        complain(v, "%lld threads are no whole warps", (long long)v->blocks.threads);
     for (;; loop = loop->body.at.at[0]) {
         if (expr_is_int(loop->hi, &n) && !is_power_of_two(n))
-            complain(v, "%lld threads along %s are no power of two", (long long)n,
-                     loop->var->name);
+            complain(v, "%lld threads along %s are no power of two", (long long)n, loop->var->name);
         if (!lstmt_is_chain(loop)) break;
     }
     if (!is_own(l->tensor) || (l->n_args && !is_own(l->args[0])))

@@ -97,7 +97,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
         /* after fuse: views are gone, what is left are the tensors that will be stored */
         KERNELS(layout);
         KERNELS(turn);
-        KERNELS(rows, opt); /* after layout: what lies next to each other */
+        KERNELS(gpu_rows, opt); /* after layout: what lies next to each other */
     }
     KERNELS(numerics, opt); /* before lower_math: sums of products are still visible as such */
     KERNELS(fast_math, opt); /* before lower_math: its expansions depend on every rounding */

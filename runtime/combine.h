@@ -1,7 +1,7 @@
 /* The threads of a block combine their values; n and step are constants and powers of two. Threads
  * t whose numbers differ in (t / step) % n alone join their values as a balanced tree: the upper
- * half of them into the lower one until one is left. All get the result. Distances of 32 threads and
- * more go through shared memory (`room`, a value for each thread of the block), the others by
+ * half of them into the lower one until one is left. All get the result. Distances of 32 threads
+ * and more go through shared memory (`room`, a value for each thread of the block), the others by
  * shuffles. All threads of the block call it together. Pasted behind runtime/ops.h. */
 #ifndef ONNXCC_RUNTIME_COMBINE_H
 #define ONNXCC_RUNTIME_COMBINE_H

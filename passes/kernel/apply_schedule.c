@@ -185,8 +185,8 @@ static void emit_tile_of(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *bod
     emit_rest(a, nest, s, whole, &l->other, inside);
 }
 
-/* The loop over the innermost part of a variable whose extent is a whole number of such parts: in an
- * overhanging tile one condition in front of it says for all of them whether they are there. */
+/* The loop over the innermost part of a variable whose extent is a whole number of such parts: in
+ * an overhanging tile one condition in front of it says for all of them whether they are there. */
 static LBody *guard_part(Apply *a, Nest *nest, LBody *body) {
     Split *s = NULL;
     for (int i = 0; i < a->how->splits.n; i++)

@@ -1,4 +1,4 @@
-/* Rows on GPUs (passes/kernel/rows.c gave them their form): `lanes` threads work on a row. Short
+/* Rows on GPUs (gpu_rows.c gave them their form): `lanes` threads work on a row. Short
  * rows share a block of 128 threads.
  *
  *   split n by 2 -> n.0 n.1 guard

@@ -8,7 +8,8 @@
  * every access become one. `lanes` is the number of threads of a row, `runs` how many neighbours
  * each of them takes at once. Both depend on the row's length and element types alone.
  *
- * Requires: layouts are known. Keeps: what is computed, but for the order of sums, which it sets. */
+ * Requires: layouts are known. Keeps: what is computed, but for the order of sums, which it
+ * sets. */
 #include "passes/kernel/schedule.h"
 
 enum { MOST_LANES = 512, LEAST_LANES = 8, ROUNDS = 4, SHORT_ROW = 16, FEW = 4, RUN_BYTES = 16 };
@@ -320,8 +321,8 @@ static void visit(void *user, Block *b, Item *it) {
     if (it->kind == ITEM_KERNEL) e->changed |= make_rows(e->program, it->kernel);
 }
 
-PASS(rows, KERNELS, "GPUs: threads of a block share the rows of softmax, norms and reductions")
-bool pass_rows(Program *p, const Options *opt) {
+PASS(gpu_rows, KERNELS, "GPUs: threads of a block share the rows of softmax, norms and reductions")
+bool pass_gpu_rows(Program *p, const Options *opt) {
     Each e = {.program = p};
     if (opt->n_machines == 1 && !strcmp(opt->machine[0]->family, "cuda"))
         program_each_item(p, visit, &e);
