@@ -121,18 +121,82 @@ typedef struct Near {
     int near, far;
 } Near;
 
+/* Scales of blocks and their kind: constants of which several neighbours of a row use one. */
+static bool is_in_blocks(Ctx *c, const Expr *load, Var *v) {
+    Expr *coef, *rest;
+    if (load->tensor->space != SP_CONST) return false;
+    return !expr_linear_in(c, tensor_offset(c, load->tensor, load->arg), v, &coef, &rest);
+}
+
 static void look_at_load(void *user, const Expr *e) {
     Near *a = user;
     if (e->kind != E_LOAD || e->tensor->space == SP_TEMP) return;
     int64_t stride = load_stride(a->ctx, e, a->v);
     if (stride == 1) a->near++;
-    else if (stride) a->far++;
+    else if (stride && !is_in_blocks(a->ctx, e, a->v)) a->far++;
 }
 
 static bool is_near(const Rows *r, const Stmt *s, Var *v) {
     Near a = {.ctx = r->ctx, .v = v};
     expr_visit(s->value, look_at_load, &a);
     return a.near > 0 && a.far == 0;
+}
+
+/* ---- constants whose rows lie along another axis ---- */
+typedef struct Turn {
+    Rows *rows;
+    Var *v;
+} Turn;
+
+static bool is_across(const Expr *load, const Var *v, int *dim) {
+    const Tensor *t = load->tensor;
+    int uses = 0;
+    if (t->space != SP_CONST || t->layout || t->rank < 2) return false;
+    for (int i = 0; i < t->rank; i++) {
+        if (!expr_uses_var(load->arg[i], v)) continue;
+        uses++;
+        *dim = load->arg[i] == v->self ? i : -1;
+    }
+    return uses == 1 && *dim >= 0 && *dim + 1 < t->rank;
+}
+
+/* The constant with that axis last. */
+static Tensor *turned(Rows *r, const Tensor *t, int dim) {
+    Ctx *c = r->ctx;
+    Tensor *copy = NEW(c->perm, Tensor);
+    int perm[MAX_RANK], n = 0;
+    *copy = *t;
+    copy->name = program_name(r->program, arena_printf(c->perm, "%s.rows", t->name));
+    for (int i = 0; i < t->rank; i++)
+        if (i != dim) perm[n++] = i;
+    perm[n] = dim;
+    copy->layout = layout_perm(c, perm, t->rank);
+    vec_push(c->perm, &r->program->consts, copy);
+    return copy;
+}
+
+static Expr *turn_load(void *user, Expr *e) {
+    Turn *t = user;
+    int dim = -1;
+    if (e->kind != E_LOAD || !is_across(e, t->v, &dim)) return e;
+    Tensor *known = NULL;
+    for (int i = 0; i < t->rows->program->consts.n; i++) {
+        Tensor *k = t->rows->program->consts.at[i];
+        bool same = k->data == e->tensor->data && k->layout && k->packed == e->tensor->packed;
+        if (same && k->layout->n == k->rank && k->layout->at[k->rank - 1].dim == dim &&
+            !k->layout->at[k->rank - 1].mod)
+            known = k;
+    }
+    if (!known) known = turned(t->rows, e->tensor, dim);
+    return expr_load(t->rows->ctx, known, e->arg, e->n);
+}
+
+/* Weights of a product with few rows are stored along the reduction. */
+static void turn_constants(Rows *r, Stmt *s) {
+    bool product = s->kind == ST_REDUCE && s->op == RED_SUM && s->value->kind == E_OP &&
+                   s->value->op == SOP_mul;
+    Turn t = {r, s->n_red == 1 ? s->red[0] : NULL};
+    if (product && t.v) s->value = expr_rewrite(r->ctx, s->value, turn_load, &t);
 }
 
 /* A product in which every element is used many times is a matter of tiles. */
@@ -159,13 +223,14 @@ static bool is_long(const Rows *r) {
     return n >= SHORT_ROW;
 }
 
-static bool is_rows(const Rows *r) {
+static bool is_rows(Rows *r) {
     bool near = false;
     for (int i = 0; i < r->kernel->stmts.n; i++) {
         Stmt *s = r->kernel->stmts.at[i];
         if (s->kind != ST_REDUCE) continue;
         if (s->recipe.acc != DT_NONE || s->recipe.lanes || is_tile(r, s)) return false;
         if ((s->op == RED_ARGMAX || s->op == RED_ARGMIN) && s->n_red != 1) return false;
+        turn_constants(r, s);
         near |= is_near(r, s, s->red[s->n_red - 1]);
     }
     return near && is_long(r);
