@@ -53,7 +53,7 @@ wrong "13 does not divide the extent of v1" 's/by 13 -> m.0 m.1 mask/by 13 -> m.
 wrong "unrolled, but its extent is not known" 's/for m.0 thread {/for m.0 unroll {/'
 wrong "has no condition" 's/how "x86-64-v3" {/how "x86-64-v3" when s1 < 9 {/'
 wrong "expected a variable of this kernel" 's/split v1 by/split w1 by/'
-wrong "expected exact, mask or peel" 's/ mask$/ sometimes/'
+wrong "expected exact, mask, peel or guard" 's/ mask$/ sometimes/'
 sed 's/^kernel .* {  #/kernel 0123456789abcdef {  #/' part >other
 expect 0 make --decisions=other --emit=kernels -o kernels
 says "other:1:1: warning: no kernel is 0123456789abcdef"
