@@ -22,6 +22,7 @@ typedef struct Emit {
     LlvmJob llvm;
     Str loops; /* -g: the text that debug information points to */
     CudaImage image; /* --device=cuda */
+    CudaEmu emu;     /* --device=cuda-emu */
     VEC(const char *) objects;
     int n_compiled; /* of them: those that the workers made */
 } Emit;
@@ -279,22 +280,24 @@ static bool link_objects(Emit *e) {
                 arena_printf(e->ctx->perm, "%s_%s", e->entries[i].name, functions[k]);
     job.exports = exports;
     job.libm = e->o->device == ON_CUDA_EMU;
+    job.flag = e->emu.sanitizer;
+    if (!job.linker) job.linker = e->emu.linker;
     if (!job.shared) job.n_exports = 0, job.exports = NULL;
     return link_program(e->ctx, &job);
 }
 
 /* The emulation's kernels come from the C++ compiler; LLVM makes the host side alone. */
-static bool add_emu_object(Emit *e) {
-    const char *object;
-    if (!cuda_emu_object(e->ctx, e->entries, e->n, e->o->verbose, e->dir, &object)) return false;
-    vec_push(e->ctx->perm, &e->objects, object);
+static bool add_emu_objects(Emit *e) {
+    if (!cuda_emu_objects(e->ctx, e->entries, e->n, e->o, e->dir, &e->emu)) return false;
+    for (int i = 0; i < e->emu.n_objects; i++)
+        vec_push(e->ctx->perm, &e->objects, e->emu.objects[i]);
     return true;
 }
 
 static int emit_linked(Emit *e) {
     int code = compile(e, unit_task, e->o->device == ON_CPU ? e->llvm.n_units : 1);
     if (code) return code;
-    if (e->o->device == ON_CUDA_EMU && !add_emu_object(e)) return 1;
+    if (e->o->device == ON_CUDA_EMU && !add_emu_objects(e)) return 1;
     if (e->o->device == ON_CUDA && !add_image_object(e)) return 1;
     return (e->o->kind == EMIT_STATICLIB ? make_archive(e) : link_objects(e)) ? 0 : 1;
 }

@@ -19,6 +19,9 @@ find_program(CXX_FOR_EMU NAMES g++ clang++ clang++-19)
 if(CXX_FOR_EMU)
     add_test(NAME cuda_emu_header COMMAND sh -c "\
 '${CXX_FOR_EMU}' -std=gnu++17 -O1 -Wall -Werror -include '${CMAKE_SOURCE_DIR}/runtime/emu/cuda_emu.h' -x c++ \
-'${CMAKE_CURRENT_LIST_DIR}/cuda/emu_test.cu' -o '${CMAKE_BINARY_DIR}/tests/cuda/emu_test' && \
+'${CMAKE_CURRENT_LIST_DIR}/cuda/emu_test.cu' -o '${CMAKE_BINARY_DIR}/tests/cuda/emu_test' -pthread && \
 '${CMAKE_BINARY_DIR}/tests/cuda/emu_test'")
+    add_test(NAME cuda_emu_checks COMMAND ${CMAKE_CURRENT_LIST_DIR}/cuda/checks.sh
+        ${CMAKE_BINARY_DIR}/tests/cuda/checks)
+    set_tests_properties(cuda_emu_checks PROPERTIES SKIP_RETURN_CODE 77)
 endif()

@@ -148,7 +148,7 @@ static void cuda_head(Printer *p, const LFunc *f, const KernelText *k) {
 static void fault_exit(Printer *p) {
     if (p->faults && p->dialect == DIALECT_C)
         c_line(p, "if (fault) onnxcc_fault(call->frame, ONNXCC_FAULT_HERE);");
-    if (p->faults && p->dialect == DIALECT_CUDA) c_line(p, "if (fault) *fault_out = 1;");
+    if (p->faults && p->dialect == DIALECT_CUDA) c_line(p, "if (fault) atomicExch(fault_out, 1);");
 }
 
 static void begin(Printer *p, const LFunc *f) {

@@ -67,7 +67,9 @@ int cuda_emit_binary(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o
         return 1;
     }
     cuda_text(ctx, entries, n, &t);
-    const char *source = str_c(&t.device);
+    Str text = str_new(ctx->perm);
+    cuda_text_device(&text, &t, 0, t.launches.n);
+    const char *source = str_c(&text);
     if (o->kind == EMIT_PTX) return one(ctx, source, archs.ptx, o->output, o->verbose);
     for (int i = 0; i < archs.n && !code; i++)
         code = one(ctx, source, archs.at[i], path_for(ctx, o->output, archs.at[i], archs.n),

@@ -19,12 +19,18 @@ typedef struct CudaLaunch {
     int flags, n_bufs, n_syms;
     int *args; /* positions of the buffers it touches, then slots of symbols */
     int per_block, max_blocks, threads;
+    Str device; /* the kernel's text */
+    Str host;   /* its launchers as host code, for the emulation */
 } CudaLaunch;
+/* The text of any range of kernels stands by itself, behind the head of its kind. */
 typedef struct CudaText {
-    Str device;    /* what NVRTC gets: operations, kernels */
-    Str launchers; /* the same launches as host code, for the emulation */
+    Str device_head; /* operations */
+    Str host_head;
     VEC(CudaLaunch) launches;
 } CudaText;
+/* What NVRTC gets, and what stands behind it for the emulation: kernels from..to-1. */
+void cuda_text_device(Str *, const CudaText *, int from, int to);
+void cuda_text_host(Str *, const CudaText *, int from, int to);
 /* What a kernel of `func` and its launcher are called. */
 typedef struct CudaNames {
     const char *kernel, *launcher;
@@ -80,10 +86,15 @@ bool cuda_image(Ctx *, const Entry *, int n, const EmitOptions *, CudaImage *);
 void cuda_image_find(const CudaImage *, struct Model *, int n);
 
 /* ---- emu.c ---- */
-/* Compiles kernels and launchers for this machine, by the system's C++ compiler, to
- * dir/cuda_emu.o. */
-bool cuda_emu_object(Ctx *, const Entry *, int n, bool verbose, const char *dir,
-                     const char **object);
-bool cuda_emu_compile(Ctx *, const CudaText *, bool verbose, const char *dir, const char **object);
+/* Kernels and launchers compiled for this machine by the system's C++ compiler. From the
+ * environment: CXX; ONNXCC_EMU_CXXFLAGS, flags behind ours; ONNXCC_EMU_CHECK=address or races. */
+typedef struct CudaEmu {
+    const char *const *objects; /* in the given folder */
+    int n_objects;
+    const char *linker, *sanitizer; /* NULL, or the compiler and its flag */
+} CudaEmu;
+bool cuda_emu_objects(Ctx *, const Entry *, int n, const EmitOptions *, const char *dir, CudaEmu *);
+/* At most `jobs` pieces at a time. */
+bool cuda_emu_compile(Ctx *, const CudaText *, int jobs, bool verbose, const char *dir, CudaEmu *);
 
 #endif

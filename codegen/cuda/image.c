@@ -30,7 +30,9 @@ static int compile_one(void *user, int i, char *doing) {
     Image *m = user;
     CudaBinary b;
     snprintf(doing, WORKERS_DOING, "kernels for %s", m->arch[i]);
-    if (!nvrtc_compile(m->ctx, str_c(&m->text.device), m->arch[i], &b)) return 1;
+    Str text = str_new(m->ctx->perm);
+    cuda_text_device(&text, &m->text, 0, m->text.launches.n);
+    if (!nvrtc_compile(m->ctx, str_c(&text), m->arch[i], &b)) return 1;
     cuda_report_use(m->ctx, &b, m->o->verbose);
     return link_write_file(m->ctx, binary_path(m, i), b.data, b.bytes) ? 0 : 1;
 }

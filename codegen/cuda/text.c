@@ -9,7 +9,7 @@
 static const char device_head[] =
     "/* Written by onnxcc: CUDA C. With NVRTC or nvcc use --fmad=false: only fma() may contract.\n"
     " * Every kernel works on the items lo..hi of its parallel space. */\n\n";
-static const char launchers_head[] =
+static const char host_head[] =
     "\n#if !defined(__CUDACC_RTC__) /* ---- the host's side ---- */\n"
     "#if !defined(ONNXCC_LAUNCH)\n"
     "#define ONNXCC_LAUNCH(kernel, blocks, threads, ...) kernel<<<(blocks), "
@@ -17,14 +17,27 @@ static const char launchers_head[] =
     "#endif\n";
 
 void cuda_text_begin(Ctx *ctx, CudaText *t) {
-    *t = (CudaText){.device = str_new(ctx->perm), .launchers = str_new(ctx->perm)};
-    str_add(&t->device, device_head);
-    paste_text(&t->device, "runtime/ops.h");
-    paste_text(&t->device, "runtime/pieces.h");
-    paste_text(&t->device, "runtime/combine.h");
-    str_add(&t->launchers, launchers_head);
-    paste_text(&t->launchers, "runtime/abi.h");
-    paste_text(&t->launchers, "runtime/bind.h");
+    *t = (CudaText){.device_head = str_new(ctx->perm), .host_head = str_new(ctx->perm)};
+    str_add(&t->device_head, device_head);
+    paste_text(&t->device_head, "runtime/ops.h");
+    paste_text(&t->device_head, "runtime/pieces.h");
+    paste_text(&t->device_head, "runtime/combine.h");
+    str_add(&t->host_head, host_head);
+    paste_text(&t->host_head, "runtime/abi.h");
+    paste_text(&t->host_head, "runtime/bind.h");
+}
+
+void cuda_text_device(Str *s, const CudaText *t, int from, int to) {
+    str_addn(s, t->device_head.at, t->device_head.n);
+    for (int i = from; i < to; i++)
+        str_addn(s, t->launches.at[i].device.at, t->launches.at[i].device.n);
+}
+
+void cuda_text_host(Str *s, const CudaText *t, int from, int to) {
+    str_addn(s, t->host_head.at, t->host_head.n);
+    for (int i = from; i < to; i++)
+        str_addn(s, t->launches.at[i].host.at, t->launches.at[i].host.n);
+    str_add(s, "#endif\n");
 }
 
 /* ---- launches ---- */
@@ -111,11 +124,14 @@ static void packed_launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *
 void cuda_text_kernel(Ctx *ctx, CudaText *t, const LFunc *f, CudaNames names) {
     KernelText text = {names.kernel, names.may_alias};
     KernelNeeds needs;
-    str_char(&t->device, '\n');
-    c_kernel(ctx, &t->device, f, DIALECT_CUDA, &text, &needs);
+    Str device = str_new(ctx->perm);
+    str_char(&device, '\n');
+    c_kernel(ctx, &device, f, DIALECT_CUDA, &text, &needs);
     CudaLaunch l = launch_of(ctx, f, &names, &needs);
-    launcher(ctx, &t->launchers, f, &l);
-    packed_launcher(ctx, &t->launchers, f, &l);
+    l.device = device;
+    l.host = str_new(ctx->perm);
+    launcher(ctx, &l.host, f, &l);
+    packed_launcher(ctx, &l.host, f, &l);
     vec_push(ctx->perm, &t->launches, l);
 }
 
@@ -133,7 +149,6 @@ void cuda_text(Ctx *ctx, const Entry *entries, int n, CudaText *t) {
             cuda_text_kernel(ctx, t, k->f, names);
         }
     }
-    str_add(&t->launchers, "#endif\n");
 }
 
 static void note_machine(void *user, Block *b, Item *it) {
@@ -163,9 +178,11 @@ const Entry *cuda_entries(Ctx *ctx, const Entry *entries, int n) {
 
 int codegen_emit_cuda(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, FILE *out) {
     CudaText t;
+    Str all = str_new(ctx->perm);
     cuda_text(ctx, entries, n, &t);
-    fwrite(t.device.at, 1, t.device.n, out);
-    fwrite(t.launchers.at, 1, t.launchers.n, out);
+    cuda_text_device(&all, &t, 0, t.launches.n);
+    cuda_text_host(&all, &t, 0, t.launches.n);
+    fwrite(all.at, 1, all.n, out);
     if (!fflush(out) && !ferror(out)) return 0;
     diag_error(ctx, NULL, "%s: cannot be written", o->output ? o->output : "standard output");
     return 1;

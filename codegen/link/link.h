@@ -126,6 +126,7 @@ typedef struct LinkJob {
     const char *triple;         /* NULL: this machine */
     const char *host_triple;    /* this machine's, to know a cross link; NULL: as triple */
     const char *linker;         /* --linker=, or NULL */
+    const char *flag;           /* one more for a compiler driver that links, or NULL */
     const char *sysroot;        /* --sysroot=, or NULL */
     const char *const *objects; /* files, also archives */
     int n_objects;

@@ -119,6 +119,7 @@ static bool driver_command(Job *j) {
     if (j->job->shared) command_fmt(c, "-shared");
     if (j->job->is_static) command_fmt(c, "-static");
     if (j->job->sysroot) command_fmt(c, "--sysroot=%s", j->job->sysroot);
+    if (j->job->flag) command_add(c, j->job->flag);
     command_add(c, "-Wl,-z,noexecstack");
     if (j->job->shared) command_fmt(c, "-Wl,-soname,%s", base_name(j->job->out));
     if (j->job->shared && j->job->exports) {

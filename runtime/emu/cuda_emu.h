@@ -1,11 +1,19 @@
 /* CUDA C on a CPU, for tests: included in front of kernels by a C++ compiler (-include), it lets
  * the very text that NVRTC gets run on any machine.
  *
- * A block runs on one OS thread (several OS threads may run launches at once); its CUDA threads are
- * fibers. A fiber runs until it ends or waits: at __syncthreads for all threads of the block that
- * have not ended, at a warp operation for the lanes of its mask. Where none can go on, the kernel
- * is wrong, and the program says so. The order of threads and blocks changes with
- * ONNXCC_EMU_SEED=n (0: in order), so that a race shows.
+ * A block runs on one OS thread; its CUDA threads share fibers. A fiber runs one thread after the
+ * other: only a thread that waits keeps it, so that a kernel without barriers and warp operations
+ * is a plain loop. Threads wait at __syncthreads for all of the block that have not ended, at a
+ * warp operation for the lanes of its mask that have not. Where none can go on, the kernel is
+ * wrong, and the program says so.
+ *
+ *   ONNXCC_EMU_SEED=n      another order of threads and blocks for every n (0: in order), so that a
+ *                          race shows
+ *   ONNXCC_EMU_THREADS=n   so many OS threads share the blocks of a launch (default 1)
+ *
+ * Compiled with -DONNXCC_EMU_RACES (races.h) it reports accesses that nothing orders; with
+ * -DONNXCC_EMU_PLAIN_SHARED shared memory is ordinary memory, which AddressSanitizer watches. Both
+ * allow one OS thread.
  *
  * Not here: textures, dynamic shared memory, cooperative groups, inline PTX. */
 #ifndef ONNXCC_RUNTIME_EMU_CUDA_EMU_H
@@ -13,22 +21,28 @@
 
 #define ONNXCC_CUDA_EMU 1
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#if !defined(__x86_64__) && !defined(__aarch64__)
-#include <ucontext.h>
-#endif
 
 #define __global__ __attribute__((noinline, visibility("hidden")))
 #define __device__
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline, unused))
+#define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 #define __constant__
-#define __align__(n) __attribute__((aligned(n)))
+#if defined(ONNXCC_EMU_RACES)
+#pragma clang attribute push(__attribute__((disable_sanitizer_instrumentation)), apply_to = function)
+#define __shared__ static __attribute__((section("onnxcc_shared")))
+#elif defined(ONNXCC_EMU_PLAIN_SHARED)
+#define __shared__ static
+#else
 #define __shared__ static thread_local /* one block at a time on an OS thread */
+#endif
+#include "fibers.h"
 
 namespace onnxcc_emu {
 
@@ -36,202 +50,309 @@ struct Dim {
     unsigned x, y, z;
 };
 enum State { READY, AT_BLOCK, AT_WARP, ENDED };
-enum { WARP = 32, STACK = 256 << 10, MAX_THREADS = 1024 };
+enum { WARP = 32, MAX_THREADS = 1024, MAX_WORKERS = 64 };
 
-/* ---- fibers: a switch saves what a call must keep ---- */
-#if defined(__x86_64__)
-typedef void *Context;
-__asm__(".pushsection .text\n.type onnxcc_emu_switch,@function\nonnxcc_emu_switch:\n"
-        "pushq %rbp\npushq %rbx\npushq %r12\npushq %r13\npushq %r14\npushq %r15\n"
-        "movq %rsp,(%rdi)\nmovq (%rsi),%rsp\n"
-        "popq %r15\npopq %r14\npopq %r13\npopq %r12\npopq %rbx\npopq %rbp\nret\n.popsection\n");
-extern "C" void onnxcc_emu_switch(Context *save, Context *load);
-inline void prepare(Context *c, char *stack, void (*entry)()) {
-    void **top = (void **)(stack + STACK) - 10;
-    memset((void *)top, 0, 10 * sizeof *top);
-    top[6] = (void *)entry; /* returned to; the stack is then as after a call */
-    *c = top;
-}
-#elif defined(__aarch64__)
-struct Context {
-    void *sp;
-};
-__asm__(".pushsection .text\n.type onnxcc_emu_switch,%function\nonnxcc_emu_switch:\n"
-        "sub sp,sp,#160\nstp x19,x20,[sp]\nstp x21,x22,[sp,#16]\nstp x23,x24,[sp,#32]\n"
-        "stp x25,x26,[sp,#48]\nstp x27,x28,[sp,#64]\nstp x29,x30,[sp,#80]\nstp d8,d9,[sp,#96]\n"
-        "stp d10,d11,[sp,#112]\nstp d12,d13,[sp,#128]\nstp d14,d15,[sp,#144]\n"
-        "mov x9,sp\nstr x9,[x0]\nldr x9,[x1]\nmov sp,x9\n"
-        "ldp x19,x20,[sp]\nldp x21,x22,[sp,#16]\nldp x23,x24,[sp,#32]\nldp x25,x26,[sp,#48]\n"
-        "ldp x27,x28,[sp,#64]\nldp x29,x30,[sp,#80]\nldp d8,d9,[sp,#96]\nldp d10,d11,[sp,#112]\n"
-        "ldp d12,d13,[sp,#128]\nldp d14,d15,[sp,#144]\nadd sp,sp,#160\nret\n.popsection\n");
-extern "C" void onnxcc_emu_switch(Context *save, Context *load);
-inline void prepare(Context *c, char *stack, void (*entry)()) {
-    void **frame = (void **)(stack + STACK) - 20;
-    memset((void *)frame, 0, 20 * sizeof *frame);
-    frame[11] = (void *)entry;
-    c->sp = frame;
-}
-#else
-typedef ucontext_t Context;
-inline void onnxcc_emu_switch(Context *save, Context *load) {
-    swapcontext(save, load);
-}
-inline void prepare(Context *c, char *stack, void (*entry)()) {
-    getcontext(c);
-    c->uc_stack.ss_sp = stack;
-    c->uc_stack.ss_size = STACK;
-    c->uc_link = 0;
-    makecontext(c, entry, 0);
-}
-#endif
+/* What a warp does together: gets what every lane gives (NULL: it does not take part, or has
+ * ended) and where each lane wants the result. */
+typedef void (*Together)(const void *const *in, void *const *out);
 
 struct Thread {
-    Context context;
     Dim index;
     State state;
-    bool started;
-    unsigned mask;           /* AT_WARP: the lanes that take part */
-    unsigned char value[16]; /* what it gives to the others */
-    char *stack;
+    Fiber *fiber;  /* that it keeps while it waits */
+    unsigned mask; /* AT_WARP: the lanes that take part, in what, with what */
+    Together what;
+    const void *in;
+    void *out;
 };
 struct Machine { /* of one OS thread */
-    Context scheduler;
-    Thread thread[MAX_THREADS];
     Thread *current;
-    int n;
-    char *spare[MAX_THREADS];
-    int n_spare;
-    uint64_t random;
+    Thread thread[MAX_THREADS];
     Dim block, block_dim, grid_dim;
+    Context scheduler;
+    Fiber *fiber, *spare;
+    Fiber fibers[MAX_THREADS + 1];
+    int n_fibers;
+    char *stacks;
+    int n, started, ended, at_block;
+    int order[MAX_THREADS];
+    Thread *ready[MAX_THREADS]; /* a ring: threads that may go on */
+    unsigned first_ready, n_ready;
+    unsigned lanes_ended[MAX_THREADS / WARP], lanes_waiting[MAX_THREADS / WARP];
+    /* How often threads have met, counted over all blocks; when launch and block began. */
+    unsigned barriers, warp_steps[MAX_THREADS / WARP], launch_began, block_began;
+    uint64_t random;
     void (*kernel)(void *);
     void *arguments;
 };
-static thread_local Machine *machine;
+inline thread_local Machine *machine; /* one for all objects of a program */
 
-inline void wait(State state) {
-    Machine *m = machine;
-    m->current->state = state;
-    onnxcc_emu_switch(&m->current->context, &m->scheduler);
-}
-inline void thread_entry() {
-    Machine *m = machine;
-    m->kernel(m->arguments);
-    wait(ENDED);
-    abort();
-}
-
-/* ---- scheduling ---- */
 inline uint64_t next_random(Machine *m) {
     m->random = m->random * 6364136223846793005u + 1442695040888963407u;
     return m->random >> 33;
 }
-inline void run_thread(Machine *m, Thread *t) {
-    if (!t->started) {
-        t->started = true;
-        t->stack = m->n_spare ? m->spare[--m->n_spare] : (char *)aligned_alloc(64, STACK);
-        prepare(&t->context, t->stack, thread_entry);
+
+/* ---- who goes on ---- */
+inline void make_ready(Machine *m, Thread *t) {
+    t->state = READY;
+    unsigned last = m->n_ready++;
+    m->ready[(m->first_ready + last) % MAX_THREADS] = t;
+    if (!m->random) return;
+    unsigned other = (unsigned)(next_random(m) % m->n_ready);
+    m->ready[(m->first_ready + last) % MAX_THREADS] = m->ready[(m->first_ready + other) % MAX_THREADS];
+    m->ready[(m->first_ready + other) % MAX_THREADS] = t;
+}
+inline void release_block(Machine *m) {
+    if (!m->at_block || m->at_block + m->ended < m->n) return;
+    m->at_block = 0;
+    m->barriers++;
+    for (int i = 0; i < m->n; i++)
+        if (m->thread[i].state == AT_BLOCK) make_ready(m, &m->thread[i]);
+}
+/* The lanes of a mask do their operation as soon as all that have not ended wait in it. */
+inline void release_warp(Machine *m, int warp, unsigned mask, Together what) {
+    const void *in[WARP];
+    void *out[WARP];
+    Thread *lane = &m->thread[warp * WARP];
+    if (!(m->lanes_waiting[warp] & mask)) return; /* done already */
+    for (int i = 0; i < WARP; i++) {
+        bool there = mask >> i & 1 && !(m->lanes_ended[warp] >> i & 1);
+        bool waits = there && m->lanes_waiting[warp] >> i & 1 && lane[i].mask == mask &&
+                     lane[i].what == what;
+        if (there && !waits) return;
+        in[i] = there ? lane[i].in : 0;
+        out[i] = there ? lane[i].out : 0;
     }
-    m->current = t;
-    onnxcc_emu_switch(&m->scheduler, &t->context);
-    if (t->state == ENDED) m->spare[m->n_spare++] = t->stack;
+    if (what) what(in, out);
+    m->warp_steps[warp]++;
+    for (int i = 0; i < WARP; i++)
+        if (mask >> i & 1 && !(m->lanes_ended[warp] >> i & 1)) make_ready(m, &lane[i]);
+    m->lanes_waiting[warp] &= ~mask;
 }
-/* All lanes of t's mask that have not ended wait there, too. */
-inline bool warp_is_complete(Machine *m, const Thread *t) {
-    int first = (int)(t - m->thread) / WARP * WARP;
-    for (int lane = 0; lane < WARP && first + lane < m->n; lane++) {
-        const Thread *o = &m->thread[first + lane];
-        if ((t->mask >> lane & 1) && o->state != ENDED && o->state != AT_WARP) return false;
+inline void fiber_main();
+/* The fiber that goes on: that of a thread that may, else one for threads that have not begun. */
+inline Fiber *next_fiber(Machine *m) {
+    bool fresh = m->started < m->n;
+    if (m->n_ready && !(fresh && m->random && next_random(m) % 2)) {
+        Thread *t = m->ready[m->first_ready];
+        m->first_ready = (m->first_ready + 1) % MAX_THREADS;
+        m->n_ready--;
+        m->current = t;
+        return t->fiber;
     }
-    return true;
+    if (!fresh) return 0;
+    Fiber *f = m->spare;
+    if (f) m->spare = f->next;
+    else f = &m->fibers[m->n_fibers], fiber_begin(f, m->stacks, m->n_fibers++, fiber_main);
+    return f;
 }
-inline bool release_warps(Machine *m) {
-    bool any = false;
-    static thread_local bool complete[MAX_THREADS];
-    for (int i = 0; i < m->n; i++)
-        complete[i] = m->thread[i].state == AT_WARP && warp_is_complete(m, &m->thread[i]);
-    for (int i = 0; i < m->n; i++)
-        if (complete[i]) m->thread[i].state = READY, any = true;
-    return any;
+inline void go_to(Machine *m, Fiber *to, Context *from) {
+    m->fiber = to;
+    onnxcc_emu_switch(from, &to->context);
 }
-inline bool release_block(Machine *m) {
-    int waiting = 0, ended = 0;
-    for (int i = 0; i < m->n; i++)
-        waiting += m->thread[i].state == AT_BLOCK, ended += m->thread[i].state == ENDED;
-    if (!waiting || waiting + ended < m->n) return false;
-    for (int i = 0; i < m->n; i++)
-        if (m->thread[i].state == AT_BLOCK) m->thread[i].state = READY;
-    return true;
+inline void stuck(const Machine *m) {
+    fprintf(stderr, "cuda_emu: threads of block %u wait for each other\n", m->block.x);
+    abort();
+}
+
+/* ---- threads ---- */
+/* The current thread waits; what it waits for may have come already. */
+inline void wait(Machine *m) {
+    Thread *own = m->current;
+    Fiber *from = own->fiber = m->fiber, *to = next_fiber(m);
+    if (!to) stuck(m);
+    if (to != from) go_to(m, to, &from->context);
+    m->current = own;
+}
+inline void end_thread(Machine *m, Thread *t) {
+    int index = (int)(t - m->thread), warp = index / WARP;
+    unsigned waiting = m->lanes_waiting[warp];
+    t->state = ENDED;
+    m->ended++;
+    m->lanes_ended[warp] |= 1u << index % WARP;
+    for (int i = 0; waiting && i < WARP; i++)
+        if (m->lanes_waiting[warp] >> i & 1)
+            release_warp(m, warp, m->thread[warp * WARP + i].mask, m->thread[warp * WARP + i].what);
+    release_block(m);
+}
+inline void fiber_main() {
+    for (;;) {
+        Machine *m = machine;
+        while (m->started < m->n && !(m->random && m->n_ready && next_random(m) % 2)) {
+            m->current = &m->thread[m->order[m->started++]];
+            m->kernel(m->arguments);
+            m = machine;
+            end_thread(m, m->current);
+        }
+        Fiber *own = m->fiber;
+        if (m->ended == m->n) { /* the block is done */
+            own->next = m->spare, m->spare = own;
+            onnxcc_emu_switch(&own->context, &m->scheduler);
+            continue;
+        }
+        Fiber *to = next_fiber(m);
+        if (!to) stuck(m);
+        own->next = m->spare, m->spare = own;
+        go_to(m, to, &own->context);
+    }
+}
+inline void begin_block(Machine *m) {
+    m->started = m->ended = m->at_block = 0;
+    m->first_ready = m->n_ready = 0;
+    m->block_began = ++m->barriers;
+    for (int w = 0; w * WARP < m->n; w++) m->lanes_ended[w] = m->lanes_waiting[w] = 0;
+    if (m->n % WARP) m->lanes_ended[m->n / WARP] = ~0u << m->n % WARP; /* that do not exist */
+    for (int i = 0; i < m->n; i++) m->thread[i].state = READY, m->order[i] = i;
+    for (int i = m->n - 1; m->random && i > 0; i--) {
+        int other = (int)(next_random(m) % (unsigned)(i + 1)), t = m->order[i];
+        m->order[i] = m->order[other], m->order[other] = t;
+    }
 }
 inline void run_block(Machine *m) {
-    for (int i = 0; i < m->n; i++) m->thread[i].state = READY, m->thread[i].started = false;
-    for (;;) {
-        int start = m->random ? (int)(next_random(m) % (unsigned)m->n) : 0, ended = 0;
-        bool backwards = m->random && next_random(m) % 2;
-        for (int k = 0; k < m->n; k++) {
-            Thread *t = &m->thread[(start + (backwards ? m->n - k : k)) % m->n];
-            if (t->state == READY) run_thread(m, t);
-            ended += t->state == ENDED;
-        }
-        if (ended == m->n) return;
-        if (!release_warps(m) && !release_block(m)) {
-            fprintf(stderr, "cuda_emu: threads of block %u wait for each other\n", m->block.x);
-            abort();
-        }
+    begin_block(m);
+    if (m->n) go_to(m, next_fiber(m), &m->scheduler);
+}
+
+/* ---- launches ---- */
+struct Launch {
+    unsigned blocks, threads, next, shift;
+    uint64_t random;
+    void (*kernel)(void *);
+    void *arguments;
+};
+inline Machine *machine_new(uint64_t random) {
+    Machine *m = (Machine *)calloc(1, sizeof *m);
+    if (!m) abort();
+    m->random = random;
+    m->stacks = stacks_new(MAX_THREADS + 1);
+    return m;
+}
+inline void machine_free(Machine *m) {
+    stacks_free(m->stacks, MAX_THREADS + 1);
+    free(m);
+}
+inline void run_blocks(Launch *l) {
+    Machine *m = machine;
+    m->n = (int)l->threads;
+    m->block_dim = Dim{l->threads, 1, 1};
+    m->grid_dim = Dim{l->blocks, 1, 1};
+    m->kernel = l->kernel;
+    m->arguments = l->arguments;
+    m->launch_began = m->barriers + 1;
+    for (unsigned i = 0; i < l->threads; i++) m->thread[i].index = Dim{i, 0, 0};
+    for (unsigned b; (b = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED)) < l->blocks;) {
+        m->block = Dim{(unsigned)((b + (uint64_t)l->shift) % l->blocks), 0, 0};
+        run_block(m);
     }
+}
+inline void *run_worker(void *launch) {
+    machine = machine_new(((Launch *)launch)->random);
+    run_blocks((Launch *)launch);
+    machine_free(machine);
+    return 0;
+}
+inline int setting(const char *name, int most) {
+    const char *text = getenv(name);
+    int n = text ? atoi(text) : 1;
+    return n < 1 ? 1 : n > most ? most : n;
+}
+inline void share_blocks(Launch *l) {
+    static const int wanted = setting("ONNXCC_EMU_THREADS", MAX_WORKERS);
+    pthread_t worker[MAX_WORKERS];
+    int n = 0;
+    while (n + 1 < wanted && n + 1 < (int)l->blocks &&
+           !pthread_create(&worker[n], 0, run_worker, l))
+        n++;
+    run_blocks(l);
+    while (n) pthread_join(worker[--n], 0);
 }
 
 template <typename Call> void call_kernel(void *f) {
     (*(Call *)f)();
 }
-
 /* kernel<<<blocks, threads>>>: returns when all is done. */
 template <typename Call> void launch(unsigned blocks, unsigned threads, Call call) {
-    if (!machine) machine = (Machine *)calloc(1, sizeof *machine);
-    Machine *m = machine;
     const char *seed = getenv("ONNXCC_EMU_SEED");
-    if (seed && !m->random) m->random = strtoull(seed, 0, 10) * 0x9e3779b97f4a7c15u;
-    m->n = (int)threads;
-    m->block_dim = Dim{threads, 1, 1};
-    m->grid_dim = Dim{blocks, 1, 1};
-    m->kernel = call_kernel<Call>;
-    m->arguments = &call;
-    for (unsigned i = 0; i < threads; i++) m->thread[i].index = Dim{i, 0, 0};
-    unsigned first = m->random && blocks ? (unsigned)(next_random(m) % blocks) : 0;
-    for (unsigned b = 0; b < blocks; b++) {
-        m->block = Dim{(first + b) % blocks, 0, 0};
-        run_block(m);
+    if (!machine) machine = machine_new(0);
+    if (threads > MAX_THREADS) {
+        fprintf(stderr, "cuda_emu: %u threads in a block\n", threads);
+        abort();
     }
+    if (seed && !machine->random) machine->random = strtoull(seed, 0, 10) * 0x9e3779b97f4a7c15u;
+    Launch l = {blocks, threads, 0, 0, 0, call_kernel<Call>, &call};
+    if (machine->random && blocks) l.shift = (unsigned)(next_random(machine) % blocks);
+    l.random = machine->random;
+#if defined(ONNXCC_EMU_RACES) || defined(ONNXCC_EMU_PLAIN_SHARED)
+    run_blocks(&l);
+#else
+    share_blocks(&l);
+#endif
 }
 
-/* ---- warp operations: everyone gives a value, then everyone may look ---- */
+/* ---- meeting ---- */
 inline int lane() {
     return (int)(machine->current - machine->thread) % WARP;
 }
-template <typename T> T exchange(unsigned mask, T v, int from) {
-    Thread *own = machine->current, *warp = own - lane();
-    memcpy(own->value, &v, sizeof v);
+/* All lanes of the mask meet; the last one does `what` for all. */
+inline void together(unsigned mask, Together what, const void *in, void *out) {
+    Machine *m = machine;
+    Thread *own = m->current;
+    int warp = (int)(own - m->thread) / WARP;
     own->mask = mask;
-    wait(AT_WARP);
+    own->what = what;
+    own->in = in;
+    own->out = out;
+    own->state = AT_WARP;
+    own->fiber = m->fiber;
+    m->lanes_waiting[warp] |= 1u << lane();
+    release_warp(m, warp, mask, what);
+    wait(m);
+}
+inline void at_barrier() {
+    Machine *m = machine;
+    m->current->state = AT_BLOCK;
+    m->current->fiber = m->fiber;
+    m->at_block++;
+    release_block(m);
+    wait(m);
+}
+
+template <typename T> struct Given {
+    T value;
+    int from; /* the lane whose value it wants */
+};
+template <typename T> void exchange_all(const void *const *in, void *const *out) {
+    for (int i = 0; i < WARP; i++) {
+        const Given<T> *own = (const Given<T> *)in[i];
+        if (!own) continue;
+        bool there = own->from >= 0 && own->from < WARP && in[own->from];
+        *(T *)out[i] = there ? ((const Given<T> *)in[own->from])->value : own->value;
+    }
+}
+template <typename T> T exchange(unsigned mask, T v, int from) {
+    Given<T> given = {v, from};
     T got = v;
-    bool there = from >= 0 && from < WARP && warp + from < machine->thread + machine->n &&
-                 (mask >> from & 1);
-    if (there) memcpy(&got, warp[from].value, sizeof got);
-    wait(AT_WARP); /* nobody gives the next value before all have looked */
+    together(mask, exchange_all<T>, &given, &got);
     return got;
 }
-inline unsigned ballot(unsigned mask, bool vote) {
-    Thread *own = machine->current, *warp = own - lane();
+inline void count_votes(const void *const *in, void *const *out) {
     unsigned votes = 0;
-    own->value[0] = vote;
-    own->mask = mask;
-    wait(AT_WARP);
-    for (int i = 0; i < WARP && warp + i < machine->thread + machine->n; i++)
-        if ((mask >> i & 1) && warp[i].state != ENDED && warp[i].value[0]) votes |= 1u << i;
-    wait(AT_WARP);
+    for (int i = 0; i < WARP; i++)
+        if (in[i] && *(const bool *)in[i]) votes |= 1u << i;
+    for (int i = 0; i < WARP; i++)
+        if (in[i]) *(unsigned *)out[i] = votes;
+}
+inline unsigned ballot(unsigned mask, bool vote) {
+    unsigned votes = 0;
+    together(mask, count_votes, &vote, &votes);
     return votes;
 }
 
 } // namespace onnxcc_emu
+
+#if defined(ONNXCC_EMU_RACES)
+#include "races.h"
+#endif
 
 #define threadIdx (onnxcc_emu::machine->current->index)
 #define blockIdx (onnxcc_emu::machine->block)
@@ -241,10 +362,10 @@ inline unsigned ballot(unsigned mask, bool vote) {
     onnxcc_emu::launch((blocks), (threads), [&] { kernel(__VA_ARGS__); })
 
 static inline void __syncthreads() {
-    onnxcc_emu::wait(onnxcc_emu::AT_BLOCK);
+    onnxcc_emu::at_barrier();
 }
 static inline void __syncwarp(unsigned mask = ~0u) {
-    onnxcc_emu::ballot(mask, true);
+    onnxcc_emu::together(mask, 0, 0, 0);
 }
 static inline void __threadfence() {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -300,5 +421,8 @@ template <typename T> T atomicExch(T *at, T v) {
 template <typename T> T atomicCAS(T *at, T old, T v) {
     return onnxcc_emu_atomic(at, [=](T a) { return a == old ? v : a; });
 }
+#if defined(ONNXCC_EMU_RACES)
+#pragma clang attribute pop
+#endif
 
 #endif

@@ -1,10 +1,11 @@
 """The official ONNX suite through compiled programs; the last line is "N passed, M failed".
 
-    run.py ONNXCC [--level O2|O0|interp|symbolic,...] [--part K/N] [--only REGEX] [-j N]
+    run.py ONNXCC [--level O2|O0|interp|symbolic|cuda,...] [--part K/N] [--only REGEX] [-j N]
 
 Levels: O2 and O0 compile at that level; symbolic is O2 with every input size unknown; interp runs
-importer, passes and reference interpreter (the program interp_check beside ONNXCC). Many models
-become one program; every 16th is an executable of its own.
+importer, passes and reference interpreter (the program interp_check beside ONNXCC); cuda compiles
+with --device=cuda-emu: kernels for GPUs, run on the CPU, threads in a random order. Many models
+become one program; but for cuda every 16th is an executable of its own.
 
 known.txt lists what fails, and why. The exit code is 1 where a listed test passes or another one
 fails; --update makes the list true for the levels and cases at hand, with messages as reasons.
@@ -19,23 +20,24 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 
 import cases
 import table
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-LEVELS = ("O2", "O0", "interp", "symbolic")
+LEVELS = ("O2", "O0", "interp", "symbolic", "cuda")
 PER_PROGRAM, ALONE = 64, 16  # models per program; every so many-th case is a program of its own
-COMPILE_SECONDS, RUN_SECONDS = 300, 60
+COMPILE_SECONDS, RUN_SECONDS, EMULATION_SECONDS = 300, 60, 300
 PASSED, REFUSED, FAILED, FAULT = "passed", "refused", "failed", "compiler fault"
 
 
-def run(command, seconds):
-    """Exit code (None: out of time) and what was printed."""
+def run(command, seconds, settings=None):
+    """Exit code (None: out of time) and what was printed; with more environment variables."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=seconds, check=False)
+                              timeout=seconds, check=False, env={**os.environ, **(settings or {})})
         return done.returncode, done.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired:
         return None, f"no end after {seconds} s"
@@ -51,24 +53,34 @@ class Level:
 
     def __init__(self, name, onnxcc, work):
         self.name, self.onnxcc, self.work = name, onnxcc, work
-        self.option = "-O0" if name == "O0" else "-O2"
+        self.options = ["-O0" if name == "O0" else "-O2"]
+        self.options += ["--device=cuda-emu"] if name == "cuda" else []
         self.programs = 0
+
+    def settings(self, case):
+        """What compiles fastest; the larger models run for longer than they compile."""
+        if self.name != "cuda":
+            return {}
+        return {"ONNXCC_EMU_CXXFLAGS": "-O2" if case.kind == "real" else "-O0",
+                "ONNXCC_EMU_SEED": str(zlib.crc32(key(case).encode()))}
 
     def check(self, program, entry, case):
         command = [program, *entry, "--rtol", str(case.rtol), "--atol", str(case.atol),
                    "--check", case.data]
-        code, text = run(command, RUN_SECONDS)
+        seconds = EMULATION_SECONDS if self.name == "cuda" else RUN_SECONDS
+        code, text = run(command, seconds, self.settings(case))
         return (PASSED, "") if code == 0 else (FAILED, first_error(text))
 
     def compile(self, group):
         self.programs += 1
         fd, program = tempfile.mkstemp(dir=self.work)
         os.close(fd)
-        command = [self.onnxcc, "-q", self.option, "-j1", "-o", program]
+        command = [self.onnxcc, "-q", *self.options, "-j1", "-o", program]
         entries = [f"e{i}" for i in range(len(group))]
         if len(group) > 1:
             command.append("--entry=" + ",".join(entries))
-        code, text = run(command + [c.model for c in group], COMPILE_SECONDS)
+        code, text = run(command + [c.model for c in group], COMPILE_SECONDS,
+                         self.settings(group[0]))
         return code, text, program, entries
 
     def run_group(self, group):
@@ -107,7 +119,7 @@ class Level:
         if self.name == "interp":
             return [todo[i:i + PER_PROGRAM] for i in range(0, len(todo), PER_PROGRAM)]
         alone = [c for i, c in enumerate(todo)
-                 if i % ALONE == 0 or key(c) in apart or c.kind == "real"]
+                 if (i % ALONE == 0 and self.name != "cuda") or key(c) in apart or c.kind == "real"]
         keys = {key(c) for c in alone}
         rest = [c for c in todo if key(c) not in keys]
         many = [rest[i:i + PER_PROGRAM] for i in range(0, len(rest), PER_PROGRAM)]

@@ -23,20 +23,21 @@ static void print(Ctx *ctx, const Loops *l, CudaText *t) {
         CudaNames names = {arena_printf(ctx->perm, "k_%s", f->name),
                            arena_printf(ctx->perm, "launch_%s", f->name), NULL};
         cuda_text_kernel(ctx, t, f, names);
-        str_fmt(&t->launchers,
+        str_fmt(&t->launches.at[i].host,
                 "extern \"C\" __attribute__((visibility(\"default\"))) onnxcc_kernel_fn const p_%s "
                 "= %s;\n",
                 f->name, names.launcher);
     }
-    str_add(&t->launchers, "#endif\n");
 }
 
 static void *compile(Ctx *ctx, const CudaText *t, const char *dir, int number) {
     char so[300], command[900];
-    const char *object;
-    if (!cuda_emu_compile(ctx, t, false, dir, &object)) exit(1);
+    CudaEmu emu;
+    if (!cuda_emu_compile(ctx, t, 2, false, dir, &emu)) exit(1);
     snprintf(so, sizeof so, "%s/cuda%d.so", dir, number);
-    snprintf(command, sizeof command, "cc -shared -Wl,-z,defs -o %s %s -lm", so, object);
+    int n = snprintf(command, sizeof command, "cc -shared -Wl,-z,defs -o %s -lm -pthread", so);
+    for (int i = 0; i < emu.n_objects; i++)
+        n += snprintf(command + n, sizeof command - (size_t)n, " %s", emu.objects[i]);
     if (system(command)) exit(1);
     void *lib = dlopen(so, RTLD_NOW);
     if (!lib) printf("%s\n", dlerror()), exit(1);
@@ -50,7 +51,9 @@ static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t) {
         printf("not compiled for a GPU: %s\n", why);
         return;
     }
-    if (!nvrtc_compile(ctx, str_c(&t->device), "sm_80", &b)) exit(1);
+    Str text = str_new(ctx->perm);
+    cuda_text_device(&text, t, 0, t->launches.n);
+    if (!nvrtc_compile(ctx, str_c(&text), "sm_80", &b)) exit(1);
     if (b.uses.n != l->kernels.n) printf("FAIL: ptxas told of %d kernels\n", b.uses.n), failures++;
     for (int i = 0; i < b.uses.n; i++)
         if (!b.uses.at[i].registers)
