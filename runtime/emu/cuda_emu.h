@@ -35,7 +35,8 @@
 #define __launch_bounds__(...)
 #define __constant__
 #if defined(ONNXCC_EMU_RACES)
-#pragma clang attribute push(__attribute__((disable_sanitizer_instrumentation)), apply_to = function)
+#pragma clang attribute push(__attribute__((disable_sanitizer_instrumentation)), \
+                             apply_to = function)
 #define __shared__ static __attribute__((section("onnxcc_shared")))
 #elif defined(ONNXCC_EMU_PLAIN_SHARED)
 #define __shared__ static
@@ -99,8 +100,9 @@ inline void make_ready(Machine *m, Thread *t) {
     m->ready[(m->first_ready + last) % MAX_THREADS] = t;
     if (!m->random) return;
     unsigned other = (unsigned)(next_random(m) % m->n_ready);
-    m->ready[(m->first_ready + last) % MAX_THREADS] = m->ready[(m->first_ready + other) % MAX_THREADS];
-    m->ready[(m->first_ready + other) % MAX_THREADS] = t;
+    Thread **swapped = &m->ready[(m->first_ready + other) % MAX_THREADS];
+    m->ready[(m->first_ready + last) % MAX_THREADS] = *swapped;
+    *swapped = t;
 }
 inline void release_block(Machine *m) {
     if (!m->at_block || m->at_block + m->ended < m->n) return;
@@ -257,7 +259,7 @@ inline int setting(const char *name, int most) {
     return n < 1 ? 1 : n > most ? most : n;
 }
 inline void share_blocks(Launch *l) {
-    static const int wanted = setting("ONNXCC_EMU_THREADS", MAX_WORKERS);
+    int wanted = setting("ONNXCC_EMU_THREADS", MAX_WORKERS);
     pthread_t worker[MAX_WORKERS];
     int n = 0;
     while (n + 1 < wanted && n + 1 < (int)l->blocks &&

@@ -1,4 +1,4 @@
-/* Fibers for the emulation of CUDA: functions that can stop and go on, each on a stack of its own. */
+/* Fibers for the emulation of CUDA: functions that can stop and go on, each with its stack. */
 #ifndef ONNXCC_RUNTIME_EMU_FIBERS_H
 #define ONNXCC_RUNTIME_EMU_FIBERS_H
 

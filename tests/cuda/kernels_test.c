@@ -35,9 +35,10 @@ static void *compile(Ctx *ctx, const CudaText *t, const char *dir, int number) {
     CudaEmu emu;
     if (!cuda_emu_compile(ctx, t, 2, false, dir, &emu)) exit(1);
     snprintf(so, sizeof so, "%s/cuda%d.so", dir, number);
-    int n = snprintf(command, sizeof command, "cc -shared -Wl,-z,defs -o %s -lm -pthread", so);
+    int n = snprintf(command, sizeof command, "cc -shared -Wl,-z,defs -o %s -pthread", so);
     for (int i = 0; i < emu.n_objects; i++)
         n += snprintf(command + n, sizeof command - (size_t)n, " %s", emu.objects[i]);
+    snprintf(command + n, sizeof command - (size_t)n, " -lm");
     if (system(command)) exit(1);
     void *lib = dlopen(so, RTLD_NOW);
     if (!lib) printf("%s\n", dlerror()), exit(1);
