@@ -258,6 +258,8 @@ Expr *value_cell(Graph *, Value *, int64_t index, int64_t lo, int64_t hi);
 /* The number of rounds of a loop that nothing but a trip count known before the run can end; NULL:
  * only the run tells. */
 Expr *loop_rounds(Ctx *, const Node *);
+/* Does this node give the symbol its value? */
+bool node_makes_sym(const Node *, const Sym *);
 bool value_known(Value *, int64_t index, Expr **out);     /* the cell, without making anything */
 Expr *build_gather_index(Graph *, Expr *i, Expr *extent); /* negative wraps once, then bound() */
 

@@ -129,6 +129,16 @@ bool infer_if(Graph *g, Node *n) {
     return true;
 }
 
+static bool same_kind(const Type *a, const Type *b) {
+    return a->dtype == b->dtype && a->rank == b->rank;
+}
+
+static const char *type_text(Graph *g, const Type *t) {
+    Str s = str_new(g->ctx->perm);
+    type_print(&s, t);
+    return str_c(&s);
+}
+
 static const char *dim_text(Graph *g, const Expr *e) {
     Str s = str_new(g->ctx->perm);
     expr_print(&s, e);
@@ -136,19 +146,19 @@ static const char *dim_text(Graph *g, const Expr *e) {
 }
 
 /* A carried value: the region's argument must stand for the first value and for the result of each
- * round. */
+ * round. A dimension of the argument that is that of the first value stays: where a round's result
+ * may have another one the run checks it. Any other is a symbol of its own, which changes. */
 static bool carried(Graph *g, Node *n, int k, const Type *first, const Type *arg,
                     const Type *result) {
-    if (first->dtype != arg->dtype || first->rank != arg->rank || result->dtype != arg->dtype ||
-        result->rank != arg->rank)
-        return infer_fail(g, n, "carried value %d changes its type or rank", k);
+    if (!same_kind(first, arg) || !same_kind(result, arg))
+        return infer_fail(g, n, "carried value %d changes its type or rank, from %s to %s", k,
+                          type_text(g, first), type_text(g, result));
     Type old = n->out[k]->type, *out = &n->out[k]->type;
     *out = *first;
     for (int i = 0; i < arg->rank; i++) {
-        bool same = expr_prove_eq(g->ctx, first->dims[i], arg->dims[i]) &&
-                    expr_prove_eq(g->ctx, result->dims[i], arg->dims[i]);
-        if (same) continue;
-        if (arg->dims[i]->kind != E_SYM || arg->dims[i]->sym->kind != SYM_VALUE)
+        bool stays = expr_prove_eq(g->ctx, first->dims[i], arg->dims[i]);
+        if (stays && !dims_differ(g->ctx, result->dims[i], arg->dims[i])) continue;
+        if (stays || arg->dims[i]->kind != E_SYM || arg->dims[i]->sym->kind != SYM_VALUE)
             return infer_fail(g, n,
                               "axis %d of carried value %d changes from %s to %s, but the region "
                               "takes it as fixed",
@@ -156,6 +166,86 @@ static bool carried(Graph *g, Node *n, int k, const Type *first, const Type *arg
         out->dims[i] = infer_value_dim(g, &old, i, "carried");
     }
     return true;
+}
+
+/* ---- symbols that only a region knows ---- */
+
+static bool is_sym(const Expr *e, const Sym *s) {
+    return e->kind == E_SYM && e->sym == s;
+}
+
+static bool type_mentions(const Type *t, int axis, const Sym *s) {
+    return axis < t->rank && is_sym(t->dims[axis], s);
+}
+
+/* Does dimension `axis` of t begin with this symbol: those that it comes from have another? */
+static bool begins(const Type *t, int axis, const Sym *s, const Type *a, int axis_a,
+                   const Type *b) {
+    if (!type_mentions(t, axis, s)) return false;
+    return !type_mentions(a, axis_a, s) || (b && !type_mentions(b, axis, s));
+}
+
+static bool begins_in_loop(const Node *n, const Sym *s, int first, int n_carried, int skip) {
+    const Region *r = n->region[0];
+    for (int k = 0; k < n->n_out; k++)
+        for (int i = 0; i < n->out[k]->type.rank; i++) {
+            const Type *t = &n->out[k]->type, *from = &r->results[skip + k]->type;
+            int axis = k < n_carried || skip ? 0 : (int)attr_item(n, "out_axes", k - n_carried, 0);
+            bool own = k < n_carried ? begins(t, i, s, &n->in[first + k]->type, i, NULL)
+                                     : i != axis && begins(t, i, s, from, i - (i > axis), NULL);
+            if (own) return true;
+        }
+    for (int k = 0; k < n_carried; k++)
+        for (int i = 0; i < r->args[first + k]->type.rank; i++)
+            if (begins(&r->args[first + k]->type, i, s, &n->in[first + k]->type, i, NULL))
+                return true;
+    return false;
+}
+
+bool node_makes_sym(const Node *n, const Sym *s) {
+    const char *name = node_str(n, "sym", NULL);
+    if (name && !strcmp(name, s->name)) return true;
+    if (n->op == OP_loop) return begins_in_loop(n, s, 2, n->n_in - 2, 1);
+    if (n->op == OP_scan) return begins_in_loop(n, s, 0, (int)node_int(n, "n_carried", 0), 0);
+    for (int k = 0; n->op == OP_if && k < n->n_out; k++)
+        for (int i = 0; i < n->out[k]->type.rank; i++)
+            if (begins(&n->out[k]->type, i, s, &n->region[0]->results[k]->type, i,
+                       &n->region[1]->results[k]->type))
+                return true;
+    return false;
+}
+
+typedef struct Inner {
+    const Node *loop;
+    bool found;
+} Inner;
+
+static void find_inner(void *user, const Expr *e) {
+    Inner *in = user;
+    if (e->kind != E_SYM || e->sym->kind != SYM_VALUE || in->found) return;
+    in->found = node_makes_sym(in->loop, e->sym);
+    for (const Node *m = in->loop->region[0]->first; m && !in->found; m = m->next)
+        in->found = node_makes_sym(m, e->sym);
+}
+
+/* Is it known behind the loop, or only inside? */
+static bool is_inner(const Node *n, const Expr *e) {
+    Inner in = {n, false};
+    expr_visit(e, find_inner, &in);
+    return in.found;
+}
+
+/* A result that gets an element `t` per round, along the axis. */
+static void collected(Graph *g, Node *n, int k, const Type *t, int axis, Expr *count) {
+    Type old = n->out[k]->type, *out = &n->out[k]->type;
+    Type inner = {.dtype = t->dtype, .rank = t->rank + 1};
+    for (int i = 0; i <= t->rank; i++)
+        inner.dims[i] = i == axis ? count : t->dims[i - (i > axis)];
+    *out = (Type){.dtype = t->dtype};
+    for (int i = 0; i <= t->rank; i++)
+        if (i != axis && is_inner(n, inner.dims[i]))
+            inner.dims[i] = infer_value_dim(g, &old, i, "collected");
+    *out = inner;
 }
 
 static bool always_true(const Value *v) {
@@ -193,9 +283,7 @@ bool infer_loop(Graph *g, Node *n) {
         const Type *t = &r->results[1 + k]->type;
         if (t->rank == MAX_RANK)
             return infer_fail(g, n, "rank %d is above %d", t->rank + 1, MAX_RANK);
-        Type out = {.dtype = t->dtype, .rank = t->rank + 1, .dims = {count}};
-        for (int i = 0; i < t->rank; i++) out.dims[i + 1] = t->dims[i];
-        n->out[k]->type = out;
+        collected(g, n, k, t, 0, count);
     }
     return true;
 }
@@ -229,10 +317,7 @@ bool infer_scan(Graph *g, Node *n) {
         int64_t axis = attr_item(n, "out_axes", k - n_carried, 0);
         if (t->rank == MAX_RANK || axis < 0 || axis > t->rank)
             return infer_fail(g, n, "out_axes: %lld is out of range", (long long)axis);
-        Type out = {.dtype = t->dtype, .rank = t->rank + 1};
-        for (int i = 0; i <= t->rank; i++)
-            out.dims[i] = i == axis ? count : t->dims[i - (i > axis)];
-        n->out[k]->type = out;
+        collected(g, n, k, t, (int)axis, count);
     }
     return true;
 }

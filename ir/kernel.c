@@ -179,6 +179,13 @@ bool program_calls(const Program *p, const char *prefix) {
     return block_calls(p->body, prefix);
 }
 
+bool item_moves(const Item *loop, int i) {
+    const Tensor *a = loop->out[i], *b = loop->next[i];
+    for (int d = 0; loop->n_size && d < a->rank; d++)
+        if (a->dims[d] != b->dims[d]) return true;
+    return false;
+}
+
 bool program_has_pointers(const Program *p) {
     for (int i = 0; i < p->inputs.n; i++)
         if (dtype_has_pointers(p->inputs.at[i]->dtype)) return true;

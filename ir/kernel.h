@@ -175,7 +175,9 @@ char *kernel_canonical(Ctx *, const Kernel *);
 uint64_t kernel_hash(Ctx *, const Kernel *);   /* of it */
 
 /* ---- the program ---- */
-typedef enum ItemKind { ITEM_KERNEL, ITEM_CALL, ITEM_BIND, ITEM_IF, ITEM_LOOP } ItemKind;
+typedef enum ItemKind {
+    ITEM_KERNEL, ITEM_CALL, ITEM_BIND, ITEM_IF, ITEM_LOOP, ITEM_CHECK
+} ItemKind;
 typedef struct Block Block;
 typedef struct Item {
     ItemKind kind;
@@ -187,15 +189,24 @@ typedef struct Item {
                             results; LOOP: see below */
     int n_in, n_out;
     Tensor *scratch;     /* CALL: may be NULL */
-    Sym *sym;            /* BIND: sym = in[0][index], checked against lo..hi; LOOP: the counter */
+    Sym *sym;            /* BIND: sym = in[0][index], checked against lo..hi, or sym = value where
+                            there is no in[0]; LOOP: the counter */
     int64_t index;
+    Expr *value;         /* BIND; CHECK: a condition over symbols */
+    char *text;          /* CHECK: the fault of a run in which it does not hold */
     Expr *trip;          /* LOOP: at most so many iterations (NULL: no limit); in[0]: condition,
                             if n_in */
     Block *block[2];     /* IF: then, else; each ends by writing `out`. LOOP: body */
     /* LOOP: carried tensors are pairs: out[i] holds the value between iterations (initialised
      * before the loop by kernels); the body reads out[i] and its last kernels write next[i];
-     * after each iteration out[i] and next[i] change places. */
+     * after each iteration out[i] and next[i] change places.
+     * size[i] are symbols in the dimensions of out[]: bound before the loop, and next_size[i] (over
+     * the symbols of the body) after each iteration. Where the dimensions of out[i] mention one,
+     * those of next[i] are what it becomes, and next[i] is moved to out[i] (item_moves). */
     Tensor **next;
+    Sym **size;
+    Expr **next_size;
+    int n_size;
     Origin origin;
 } Item;
 struct Block { VEC(Item *) items; };
@@ -222,6 +233,7 @@ Expr *stmt_index(const Stmt *, int i);                        /* a subscript of 
 void stmt_set_index(Ctx *, Stmt *, Expr *const *index);       /* copied; the identity is NULL */
 Item *item_new(Program *, Block *, ItemKind);                 /* at the end of the block */
 Item *item_kernel(Program *, Block *, Kernel *);
+bool item_moves(const Item *loop, int i);                     /* carried pair i differs in size */
 bool program_has_pointers(const Program *);                   /* strings or sequences */
 bool program_calls(const Program *, const char *prefix); /* a function whose name begins so */
 void program_each_item(Program *, void (*fn)(void *user, Block *, Item *), void *user);

@@ -99,7 +99,8 @@ static bool first_element(Interp *in, Tensor *t, int64_t index, int64_t *out) {
 
 static bool run_bind(Interp *in, const Item *it) {
     int64_t v;
-    if (!first_element(in, it->in[0], it->index, &v)) return false;
+    if (it->n_in ? !first_element(in, it->in[0], it->index, &v) : !interp_index(in, it->value, &v))
+        return false;
     if (v < it->sym->lo || v > it->sym->hi)
         return interp_fail(in, "%s is %" PRId64 ", outside of its bounds", it->sym->name, v);
     interp_set_sym(in, it->sym, v);
@@ -120,6 +121,34 @@ static void swap_data(Interp *in, Tensor *a, Tensor *b) {
     y->data = data;
 }
 
+/* Carried values that change size: what the body made is copied to where the next round, or what
+ * stands behind the loop, finds it. */
+static bool next_sizes(Interp *in, const Item *it) {
+    Buffer **from = NEW_ARRAY(in->arena, Buffer *, it->n_out + 1);
+    int64_t *size = NEW_ARRAY(in->arena, int64_t, it->n_size + 1);
+    for (int k = 0; k < it->n_out; k++)
+        if (item_moves(it, k) && !(from[k] = interp_buffer(in, it->next[k]))) return false;
+    for (int k = 0; k < it->n_size; k++)
+        if (!interp_index(in, it->next_size[k], &size[k])) return false;
+    for (int k = 0; k < it->n_size; k++) interp_set_sym(in, it->size[k], size[k]);
+    for (int k = 0; k < it->n_out; k++) {
+        Buffer *to = from[k] ? interp_buffer(in, it->out[k]) : NULL;
+        if (from[k] && !to) return false;
+        size_t bytes = dtype_bytes(it->out[k]->dtype);
+        for (int d = 0; d < it->out[k]->rank && to; d++) bytes *= (size_t)to->dims[d];
+        if (to) memcpy(to->data, from[k]->data, bytes);
+    }
+    return true;
+}
+
+static bool run_check(Interp *in, const Item *it) {
+    int64_t holds;
+    if (!interp_index(in, it->value, &holds)) return false;
+    if (holds) return true;
+    const char *node = it->origin.node ? it->origin.node : it->origin.op ? it->origin.op : "";
+    return interp_fail(in, "node \"%s\": %s", node, it->text);
+}
+
 static bool run_loop(Interp *in, const Item *it) {
     int64_t trip = INT64_MAX, go = 1;
     if (it->trip && !interp_index(in, it->trip, &trip)) return false;
@@ -128,7 +157,9 @@ static bool run_loop(Interp *in, const Item *it) {
         if (!go) break;
         interp_set_sym(in, it->sym, i);
         if (!run_block(in, it->block[0])) return false;
-        for (int k = 0; k < it->n_out; k++) swap_data(in, it->out[k], it->next[k]);
+        for (int k = 0; k < it->n_out; k++)
+            if (!item_moves(it, k)) swap_data(in, it->out[k], it->next[k]);
+        if (it->n_size && !next_sizes(in, it)) return false;
     }
     return !in->failed;
 }
@@ -145,6 +176,8 @@ static bool run_item(Interp *in, const Item *it) {
         return run_if(in, it);
     case ITEM_LOOP:
         return run_loop(in, it);
+    case ITEM_CHECK:
+        return run_check(in, it);
     }
     return false;
 }

@@ -76,9 +76,18 @@ static bool parse_call(KParse *p, Item *it) {
 
 static bool parse_bind(KParse *p, Item *it) {
     if (!(it->sym = parse_sym_ref(p)) || !lex_expect(p->lex, '=')) return false;
+    if (!lex_at(p->lex, TOK_VALUE)) return (it->value = kparse_index(p)) && parse_loc(p, it);
     if (!parse_one(p, &it->in, &it->n_in)) return false;
     if (!lex_expect(p->lex, '[') || !lex_int(p->lex, &it->index)) return false;
     return lex_expect(p->lex, ']') && parse_loc(p, it);
+}
+
+static bool parse_check(KParse *p, Item *it) {
+    Require r;
+    if (!require_parse(p->ctx, p->lex, &p->scope, &r)) return false;
+    it->value = r.cond;
+    it->text = r.text;
+    return parse_loc(p, it);
 }
 
 static Block *parse_block(KParse *p);
@@ -92,8 +101,19 @@ static bool parse_if(KParse *p, Item *it) {
 
 static bool parse_carried(KParse *p, Item *it) {
     Tensors out = {0}, next = {0};
+    VEC(Sym *) size = {0};
+    VEC(Expr *) next_size = {0};
     if (!lex_expect_word(p->lex, "carry") || !lex_expect(p->lex, '(')) return false;
     while (!lex_at(p->lex, ')') && lex_ok(p->lex)) {
+        if (lex_at(p->lex, TOK_IDENT)) {
+            Sym *y = parse_sym_ref(p);
+            Expr *e = y && lex_expect(p->lex, '=') ? kparse_index(p) : NULL;
+            if (!e) return false;
+            vec_push(p->ctx->perm, &size, y);
+            vec_push(p->ctx->perm, &next_size, e);
+            if (!lex_accept(p->lex, ',')) break;
+            continue;
+        }
         Tensor *a = kparse_tensor_ref(p);
         if (!a || !lex_expect(p->lex, '=')) return false;
         Tensor *b = kparse_tensor_ref(p);
@@ -105,6 +125,9 @@ static bool parse_carried(KParse *p, Item *it) {
     it->out = out.at;
     it->next = next.at;
     it->n_out = out.n;
+    it->size = size.at;
+    it->next_size = next_size.at;
+    it->n_size = size.n;
     return lex_expect(p->lex, ')');
 }
 
@@ -150,9 +173,9 @@ static void count_kernel(Program *g, const char *name) {
 
 static bool parse_item(KParse *p, Block *b) {
     static const char *const words[] = {"kernel", "call", "bind", "if",
-                                        "loop"}; /* in the order of ItemKind */
+                                        "loop",   "check"}; /* in the order of ItemKind */
     int kind = kparse_word(p->lex, words, LEN(words));
-    if (kind < 0) return lex_error(p->lex, "expected a kernel, call, bind, if or loop");
+    if (kind < 0) return lex_error(p->lex, "expected a kernel, call, bind, if, loop or check");
     Item *it = item_new(p->program, b, (ItemKind)kind);
     switch (it->kind) {
     case ITEM_KERNEL:
@@ -167,6 +190,8 @@ static bool parse_item(KParse *p, Block *b) {
         return parse_if(p, it);
     case ITEM_LOOP:
         return parse_loop(p, it);
+    case ITEM_CHECK:
+        return parse_check(p, it);
     }
     return false;
 }

@@ -221,8 +221,21 @@ static void print_call(Str *s, const Item *it) {
 
 static void print_bind(Str *s, const Item *it) {
     str_fmt(s, "bind %s = ", it->sym->name);
-    print_value(s, it->in[0]->name);
-    str_fmt(s, "[%lld]", (long long)it->index);
+    if (it->n_in) {
+        print_value(s, it->in[0]->name);
+        str_fmt(s, "[%lld]", (long long)it->index);
+    } else {
+        expr_print(s, it->value);
+    }
+    print_item_origin(s, it);
+    str_char(s, '\n');
+}
+
+static void print_check(Str *s, const Item *it) {
+    str_add(s, "check ");
+    expr_print(s, it->value);
+    str_char(s, ' ');
+    str_quote(s, it->text);
     print_item_origin(s, it);
     str_char(s, '\n');
 }
@@ -261,6 +274,10 @@ static void print_loop(KPrint *p, const Item *it) {
         str_add(s, " = ");
         print_value(s, it->next[i]->name);
     }
+    for (int i = 0; i < it->n_size; i++) {
+        str_fmt(s, i || it->n_out ? ", %s = " : "%s = ", it->size[i]->name);
+        expr_print(s, it->next_size[i]);
+    }
     str_char(s, ')');
     print_item_origin(s, it);
     str_add(s, " {\n");
@@ -286,6 +303,9 @@ static void print_item(KPrint *p, const Item *it) {
         break;
     case ITEM_LOOP:
         print_loop(p, it);
+        break;
+    case ITEM_CHECK:
+        print_check(p->s, it);
         break;
     }
     kprint_note(p, it);

@@ -224,17 +224,56 @@ static void check_list(Verify *v, const Item *it, Tensor *const *list, int n, bo
     }
 }
 
+static void find_foreign(void *user, const Expr *e) {
+    *(bool *)user |= e->kind == E_LOAD || e->kind == E_VAR;
+}
+
+/* Over symbols alone? */
+static bool is_number(const Expr *e) {
+    bool foreign = !e;
+    if (e) expr_visit(e, find_foreign, &foreign);
+    return !foreign;
+}
+
 static bool is_condition(const Item *it) {
     return it->n_in == 1 && it->in[0]->dtype == DT_BOOL;
 }
 
-static void check_carried(Verify *v, const Item *it) {
+static Expr *next_round(void *user, Expr *e) {
+    const Item *it = user;
+    for (int i = 0; e->kind == E_SYM && i < it->n_size; i++)
+        if (it->size[i] == e->sym) return it->next_size[i];
+    return e;
+}
+
+/* What is moved is as large as the place it goes to. */
+static void check_moved(Verify *v, Item *it, const Tensor *a, const Tensor *b) {
+    for (int d = 0; d < a->rank; d++)
+        if (!expr_prove_eq(v->ctx, expr_rewrite(v->ctx, a->dims[d], next_round, it), b->dims[d]))
+            verify_fail(v, it, "axis %d of %%%s is not what that of %%%s becomes", d, b->name,
+                        a->name);
+    if (a->space != SP_ARENA || b->space != SP_ARENA || a->alias || b->alias)
+        verify_fail(v, it, "%%%s and %%%s do not lie in the arena on their own", a->name, b->name);
+}
+
+static void check_sizes(Verify *v, const Item *it) {
+    for (int i = 0; i < it->n_size; i++) {
+        if (it->size[i]->kind != SYM_VALUE)
+            verify_fail(v, it, "%s is no value symbol", it->size[i]->name);
+        if (it->next_size[i]->type != DT_INDEX)
+            verify_fail(v, it, "what %s becomes is no index", it->size[i]->name);
+    }
+}
+
+static void check_carried(Verify *v, Item *it) {
+    check_sizes(v, it);
     for (int i = 0; i < it->n_out; i++) {
         Tensor *a = it->out[i], *b = it->next[i];
         if (!declared(v, b)) verify_fail(v, it, "%%%s is not declared", b->name);
         if (a->dtype != b->dtype || a->rank != b->rank ||
             !layout_equal(a->layout, b->layout, a->rank))
             verify_fail(v, it, "%%%s and %%%s cannot change places", a->name, b->name);
+        else if (item_moves(it, i)) check_moved(v, it, a, b);
     }
 }
 
@@ -257,8 +296,12 @@ static void check_item(void *user, Block *b, Item *it) {
             verify_fail(v, it, "%%%s is not declared", it->scratch->name);
         break;
     case ITEM_BIND:
-        if (it->n_in != 1 || !dtype_is_int(it->in[0]->dtype))
+        if (it->n_in ? it->n_in != 1 || !dtype_is_int(it->in[0]->dtype) : !is_number(it->value))
             verify_fail(v, it, "a symbol is bound to an integer");
+        break;
+    case ITEM_CHECK:
+        if (!it->value || it->value->type != DT_BOOL || !is_number(it->value))
+            verify_fail(v, it, "what is checked is a bool over symbols");
         break;
     case ITEM_IF:
         if (!is_condition(it)) verify_fail(v, it, "the condition is one bool");

@@ -37,6 +37,7 @@ void lstmt_each_expr(const LStmt *s, void (*fn)(void *user, Expr *), void *user)
     for (int i = 0; i < LEN(own); i++)
         if (own[i]) fn(user, own[i]);
     for (int i = 0; i < s->n_iargs; i++) fn(user, s->iargs[i]);
+    for (int i = 0; i < s->n_syms; i++) fn(user, s->values[i]);
 }
 
 typedef struct FindLoop {
@@ -157,6 +158,7 @@ static void add_stmt(void *user, LStmt *s) {
     Collect *c = user;
     lstmt_each_expr(s, add_root, c);
     if (s->sym) add_sym(c, s->sym);
+    for (int i = 0; i < s->n_syms; i++) add_sym(c, s->syms[i]);
     add_tensor(c, s->tensor);
     for (int i = 0; i < s->n_args; i++) add_tensor(c, s->args[i]);
 }

@@ -46,9 +46,12 @@ typedef enum LKind {
      * against sym->lo..hi */
     L_BIND,
     /* host: body repeats with sym = 0, 1, ... while sym < hi (NULL: no limit) and cond (NULL: true)
-     * hold. The limit is a field of its own, since inside the body sym < hi is known */
+     * hold. The limit is a field of its own, since inside the body sym < hi is known. After each
+     * round args[2i+1], of iargs[i] bytes, is moved to where the arena ended when the loop began,
+     * one behind the other, and is args[2i] from then on; syms[i] becomes values[i] */
     L_LOOP,
-    /* bind: ends with constraint `id` and the sentence `name` where cond does not hold */
+    /* bind: ends with constraint `id` and the sentence `name` where cond does not hold; run: with a
+     * fault at site `id` */
     L_REQUIRE,
     L_SWAP,  /* host: args[0] and args[1] change places (loop-carried tensors) */
     L_PLACE /* host: onnxcc_place for the buffers args[] from `lo` bytes up; iargs: bytes, first
@@ -78,7 +81,10 @@ struct LStmt {
     int n_args;
     Expr **iargs;
     int n_iargs;
-    int id; /* LAUNCH/CALL/BIND: number in the kernel table (origins, traces, faults) */
+    Sym **syms; /* LOOP */
+    Expr **values;
+    int n_syms;
+    int id; /* LAUNCH/CALL/BIND/REQUIRE: number in the kernel table (origins, traces, faults) */
     /* LAUNCH/CALL/BIND: the nodes it stands for; NULL: those of func. Not printed */
     const Origin *origin;
     int n_origin;
@@ -111,8 +117,8 @@ LFunc *lfunc_new(Ctx *, LFuncKind, const char *name);
 void lbody_add(Ctx *, LBody *, LStmt *);
 /* pre-order */
 void lbody_each(const LBody *, void (*fn)(void *user, LStmt *), void *user);
-/* Does it hold an L_PLACE for some buffer? A loop over such a body begins each round at the height
- * of the arena at which it began itself. */
+/* Does it hold an L_PLACE for some buffer? What a round of a loop over such a body has placed is
+ * dead behind it: but for what it carries, the arena ends where it ended before. */
 bool lbody_places(const LBody *);
 /* Is it a barrier, or a combination of all threads' values, or does it hold one? */
 bool lstmt_has_barrier(const LStmt *);

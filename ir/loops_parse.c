@@ -70,15 +70,53 @@ static bool parse_if(LParse *p, LStmt *l) {
     return !lex_accept_word(x, "else") || parse_body(p, &l->other);
 }
 
+static Sym *parse_sym(LParse *p) {
+    const char *name;
+    if (!lex_ident(p->k.lex, &name)) return NULL;
+    Sym *y = find_sym(p, name);
+    if (!y) lex_error(p->k.lex, "no symbol has the name %s", name);
+    return y;
+}
+
+/* %a = %b : BYTES, or n = VALUE */
+static bool parse_carried(LParse *p, LStmt *l) {
+    Lexer *x = p->k.lex;
+    VEC(Tensor *) args = {0};
+    VEC(Expr *) bytes = {0}, values = {0};
+    VEC(Sym *) syms = {0};
+    if (!lex_expect(x, '(')) return false;
+    do {
+        Expr *e = NULL;
+        Tensor *a = NULL, *b = NULL;
+        Sym *y = NULL;
+        bool moved = lex_at(x, TOK_VALUE);
+        if (moved ? !(a = kparse_tensor_ref(&p->k)) : !(y = parse_sym(p))) return false;
+        if (!lex_expect(x, '=')) return false;
+        if (moved && (!(b = kparse_tensor_ref(&p->k)) || !lex_expect(x, ':'))) return false;
+        if (!parse_expr(p, DT_INDEX, &e)) return false;
+        if (moved) {
+            vec_push(p->k.ctx->perm, &args, a);
+            vec_push(p->k.ctx->perm, &args, b);
+            vec_push(p->k.ctx->perm, &bytes, e);
+        } else {
+            vec_push(p->k.ctx->perm, &syms, y);
+            vec_push(p->k.ctx->perm, &values, e);
+        }
+    } while (lex_accept(x, ','));
+    l->args = args.at, l->n_args = args.n;
+    l->iargs = bytes.at, l->n_iargs = bytes.n;
+    l->syms = syms.at, l->values = values.at, l->n_syms = syms.n;
+    return lex_expect(x, ')');
+}
+
 static bool parse_loop(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
-    const char *name;
-    if (!lex_ident(x, &name)) return false;
-    if (!(l->sym = find_sym(p, name))) return lex_error(x, "no symbol has the name %s", name);
+    if (!(l->sym = parse_sym(p))) return false;
     if (lex_accept(x, '<') && !parse_expr(p, DT_INDEX, &l->hi)) return false;
     if (lex_accept_word(x, "while") &&
         (!lex_expect(x, '(') || !parse_expr(p, DT_BOOL, &l->cond) || !lex_expect(x, ')')))
         return false;
+    if (lex_accept_word(x, "carry") && !parse_carried(p, l)) return false;
     return parse_body(p, &l->body);
 }
 
@@ -163,10 +201,7 @@ static bool parse_place(LParse *p, LStmt *l) {
 
 static bool parse_bind(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
-    const char *name;
-    if (!lex_ident(x, &name)) return false;
-    if (!(l->sym = find_sym(p, name))) return lex_error(x, "no symbol has the name %s", name);
-    if (!lex_expect(x, '=')) return false;
+    if (!(l->sym = parse_sym(p)) || !lex_expect(x, '=')) return false;
     if (!lex_at(x, TOK_VALUE)) return parse_expr(p, DT_INDEX, &l->value) && parse_id(p, l);
     if (!(l->tensor = kparse_tensor_ref(&p->k)) || !lex_expect(x, '[')) return false;
     return parse_expr(p, DT_INDEX, &l->lo) && lex_expect(x, ']') && parse_id(p, l);

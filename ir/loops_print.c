@@ -70,11 +70,31 @@ static void print_if(LPrint *p, const LStmt *l) {
     print_body(p, &l->other);
 }
 
+/* What a loop moves to the next round: carry (%a = %b : BYTES, n = VALUE) */
+static void print_carried(Str *s, const LStmt *l) {
+    if (!l->n_args && !l->n_syms) return;
+    str_add(s, " carry (");
+    for (int i = 0; i < l->n_iargs; i++) {
+        if (i) str_add(s, ", ");
+        print_value(s, l->args[2 * i]->name);
+        str_add(s, " = ");
+        print_value(s, l->args[2 * i + 1]->name);
+        word_expr(s, " : ", l->iargs[i]);
+    }
+    for (int i = 0; i < l->n_syms; i++) {
+        str_fmt(s, i || l->n_iargs ? ", %s" : "%s", l->syms[i]->name);
+        word_expr(s, " = ", l->values[i]);
+    }
+    str_char(s, ')');
+}
+
 static void print_loop(LPrint *p, const LStmt *l) {
     str_fmt(p->s, "loop %s", l->sym->name);
     if (l->hi) word_expr(p->s, " < ", l->hi);
     if (l->cond) word_expr(p->s, " while (", l->cond);
-    str_add(p->s, l->cond ? ") {\n" : " {\n");
+    if (l->cond) str_char(p->s, ')');
+    print_carried(p->s, l);
+    str_add(p->s, " {\n");
     print_body(p, &l->body);
 }
 

@@ -169,6 +169,12 @@ static void check_body(Verify *, const LBody *);
 static void check_loop(Verify *v, const LStmt *l) {
     if (l->hi) check_expr(v, l->hi, DT_INDEX, "the limit");
     if (l->cond) check_expr(v, l->cond, DT_BOOL, "the condition");
+    check_args(v, l);
+    if (l->n_args != 2 * l->n_iargs) complain(v, "a carried pair has no size");
+    for (int i = 0; i < l->n_args; i++)
+        if (l->args[i]->space != SP_ARENA)
+            complain(v, "%%%s does not lie in the arena", l->args[i]->name);
+    for (int i = 0; i < l->n_syms; i++) check_expr(v, l->values[i], DT_INDEX, "a carried size");
     check_body(v, &l->body);
 }
 

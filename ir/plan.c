@@ -140,6 +140,42 @@ static bool report(Plan *plan, const char *when, const char *what, const PlanBuf
                       b->tensor->name, what);
 }
 
+typedef struct UsesSym {
+    const Sym *sym;
+    bool found;
+} UsesSym;
+
+static void find_sym(void *user, const Expr *e) {
+    UsesSym *u = user;
+    u->found |= e->kind == E_SYM && e->sym == u->sym;
+}
+
+static bool uses_sym(const Expr *e, const Sym *y) {
+    UsesSym u = {y, false};
+    expr_visit(e, find_sym, &u);
+    return u.found;
+}
+
+typedef struct Resized { /* is the buffer as large as a symbol says that a loop carries? */
+    const PlanBuffer *buffer;
+    bool found, own;
+} Resized;
+
+static void find_resized(void *user, Block *b, Item *it) {
+    Resized *r = user;
+    (void)b;
+    if (it->kind != ITEM_LOOP) return;
+    for (int i = 0; i < it->n_size; i++) r->found |= uses_sym(r->buffer->bytes, it->size[i]);
+    for (int i = 0; it->n_size && i < it->n_out; i++) r->own |= it->out[i] == r->buffer->tensor;
+}
+
+/* Nobody else gets a new place when such a symbol gets a new value. */
+static bool is_stale(Plan *plan, const PlanBuffer *b) {
+    Resized r = {b, false, false};
+    program_each_item(plan->program, find_resized, &r);
+    return r.found && !r.own;
+}
+
 bool plan_verify(Plan *plan, const char *when) {
     bool ok = true;
     for (int i = 0; i < plan->buffers.n; i++) {
@@ -149,6 +185,7 @@ bool plan_verify(Plan *plan, const char *when) {
             ok = report(plan, when, "lives outside the plan's steps", b);
         if (b->offset >= 0 && b->offset % ALIGN) ok = report(plan, when, "is not aligned", b);
         if (b->offset < 0 && plan->arena >= 0) ok = report(plan, when, "has no place", b);
+        if (is_stale(plan, b)) ok = report(plan, when, "is as large as what a loop carries", b);
         expr_is_int(b->bytes, &bytes);
         if (plan->arena >= 0 && b->offset + bytes > plan->arena)
             ok = report(plan, when, "ends outside the arena", b);

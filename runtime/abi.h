@@ -252,6 +252,11 @@ void onnxcc_launch(struct onnxcc_frame *, int kernel, onnxcc_kernel_fn, void *co
 void onnxcc_wait(struct onnxcc_frame *);
 /* The plan needs `bytes` from frame->arena on. 0, or an error code to return. */
 int onnxcc_arena_fit(struct onnxcc_frame *, int64_t bytes);
+/* Moves n pieces of the arena, which lie at offset[], to `from` and behind, one after the other;
+ * offset[] then says where. `bytes` are multiples of ONNXCC_ALIGN; pieces lie below `from`, or
+ * above it and in nobody's way. *end: of the last. 0, or an error code to return. */
+int onnxcc_arena_keep(struct onnxcc_frame *, int64_t n, const int64_t *bytes, int64_t from,
+                      int64_t *offset, int64_t *end);
 /* Where output k of unknown size (its slots are set) shall be written: the caller's memory where it
  * gave any (too small: E_CAPACITY becomes the fault and `place` is returned), else `place`, in the
  * arena; the caller receives the address. */

@@ -184,6 +184,18 @@ static void call(Host *h, const LStmt *l) {
     close_block(p);
 }
 
+static void check_bounds(Host *h, const LStmt *l) {
+    const Sym *s = l->sym;
+    Arena *a = h->p.arena;
+    const char *least = c_int(a, DT_INDEX, s->lo), *most = c_int(a, DT_INDEX, s->hi);
+    const char *low = s->lo == INT64_MIN ? "" : text(h, "syms[%d] < %s", s->slot, least);
+    const char *high = s->hi == INT64_MAX ? "" : text(h, "syms[%d] > %s", s->slot, most);
+    if (!*low && !*high) return;
+    if (!l->tensor) c_line(&h->p, "if (bad) return ONNXCC_E_OVERFLOW;");
+    c_line(&h->p, "if (%s%s%s) return ONNXCC_CODE(ONNXCC_E_FAULT, %d, 0);", low,
+           *low && *high ? " || " : "", high, l->id);
+}
+
 static void bind(Host *h, const LStmt *l) {
     Printer *p = &h->p;
     const Sym *s = l->sym;
@@ -192,18 +204,14 @@ static void bind(Host *h, const LStmt *l) {
             return; /* computed where it is used */
         c_line(p, "syms[%d] = %s; /* %s */", s->slot, value(h, l->value),
                c_comment_of(p->arena, s->name));
+        if (s->kind == SYM_VALUE) check_bounds(h, l);
         return;
     }
     Expr *zero = l->lo;
     Expr *load =
         expr_cast(p->ctx, DT_INDEX, expr_load(p->ctx, (Tensor *)(uintptr_t)l->tensor, &zero, 1));
     c_line(p, "syms[%d] = %s; /* %s */", s->slot, plain(h, load), c_comment_of(p->arena, s->name));
-    const char *least = c_int(p->arena, DT_INDEX, s->lo), *most = c_int(p->arena, DT_INDEX, s->hi);
-    const char *low = s->lo == INT64_MIN ? "" : text(h, "syms[%d] < %s", s->slot, least);
-    const char *high = s->hi == INT64_MAX ? "" : text(h, "syms[%d] > %s", s->slot, most);
-    if (!*low && !*high) return;
-    c_line(p, "if (%s%s%s) return ONNXCC_CODE(ONNXCC_E_FAULT, %d, 0);", low,
-           *low && *high ? " || " : "", high, l->id);
+    check_bounds(h, l);
 }
 
 /* Later segments lie above everything that was placed before. */
@@ -250,19 +258,59 @@ static void branch(Host *h, const LStmt *l) {
     c_line(p, "}");
 }
 
-/* A run that was stopped or failed leaves its loops. What a round has placed is dead behind it: the
- * next one places at the same height. */
+/* Moves what the next round needs to `from`: the end of the arena before the loop. */
+static void keep(Host *h, const LStmt *l, int slot, int arena) {
+    Printer *p = &h->p;
+    int n = l->n_iargs;
+    if (!n) {
+        c_line(p, "    syms[%d] = top_%d;", arena, slot);
+        return;
+    }
+    Str bytes = str_new(p->arena), at = str_new(p->arena);
+    for (int i = 0; i < n; i++) {
+        const Tensor *b = l->args[2 * i + 1];
+        const PlanBuffer *buffer = buffer_of(h, b);
+        if (!buffer) BUG("%s: tensor %%%s has no place", h->m->name, b->name);
+        str_fmt(&bytes, i ? ", %s" : "%s", value(h, l->iargs[i]));
+        if (buffer->offset >= 0) str_fmt(&at, "%s%lld", i ? ", " : "", (long long)buffer->offset);
+        else str_fmt(&at, "%ssyms[%d]", i ? ", " : "", b->slot);
+    }
+    level_open(p);
+    c_line(p, "const int64_t bytes[] = {%s};", str_c(&bytes));
+    c_line(p, "int64_t offset[] = {%s};", str_c(&at));
+    c_line(p, "if (bad) return ONNXCC_E_OVERFLOW;");
+    c_line(p, "code = onnxcc_arena_keep(f, %d, bytes, top_%d, offset, &syms[%d]);", n, slot, arena);
+    c_line(p, "if (code) return code;");
+    for (int i = 0; i < n; i++) c_line(p, "syms[%d] = offset[%d];", l->args[2 * i]->slot, i);
+    Str text;
+    level_close(p, &text);
+    level_add(p, &text);
+}
+
+/* All of them at once: a value may mention what another symbol was. */
+static void resize(Host *h, const LStmt *l) {
+    Printer *p = &h->p;
+    for (int i = 0; i < l->n_syms; i++)
+        c_line(p, "    const int64_t next_%d = %s;", l->syms[i]->slot, value(h, l->values[i]));
+    for (int i = 0; i < l->n_syms; i++)
+        c_line(p, "    syms[%d] = next_%d; /* %s */", l->syms[i]->slot, l->syms[i]->slot,
+               c_comment_of(p->arena, l->syms[i]->name));
+}
+
+/* A run that was stopped or failed leaves its loops. What a round has placed is dead behind it, but
+ * for what is carried to the next. */
 static void repeat(Host *h, const LStmt *l) {
     int slot = l->sym->slot, arena = h->m->plan->slot_arena;
-    bool places = lbody_places(&l->body);
+    bool places = l->n_iargs || lbody_places(&l->body);
     if (places) lbody_each(&l->body, need_outputs, h); /* what must outlive a round */
     if (places) c_line(&h->p, "const int64_t top_%d = syms[%d];", slot, arena);
     const char *limit = l->hi ? text(h, "syms[%d] < %s", slot, value(h, l->hi)) : "",
                *cond = l->cond ? text(h, "(%s) && ", plain(h, l->cond)) : "";
     c_line(&h->p, "for (syms[%d] = 0; %s%s%s!f->fault; syms[%d]++) { /* %s */", slot, cond, limit,
            l->hi ? " && " : "", slot, c_comment_of(h->p.arena, l->sym->name));
-    if (places) c_line(&h->p, "    syms[%d] = top_%d;", arena, slot);
     inside(h, &l->body);
+    if (places) keep(h, l, slot, arena);
+    resize(h, l);
     c_line(&h->p, "}");
 }
 

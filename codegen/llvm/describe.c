@@ -110,13 +110,18 @@ static const char *call_problem(const char *name) {
 
 static void note_step(void *user, LStmt *l) {
     Steps *s = user;
-    if (l->kind != L_LAUNCH && l->kind != L_CALL && !(l->kind == L_BIND && l->tensor)) return;
+    if (l->kind != L_LAUNCH && l->kind != L_CALL && l->kind != L_BIND && l->kind != L_REQUIRE)
+        return;
     Step *st = step_at(s, l->id);
     if (st->name) return;
-    st->name = l->kind == L_LAUNCH ? l->func->name : l->kind == L_CALL ? l->name : l->sym->name;
+    st->name = l->kind == L_LAUNCH ? l->func->name
+               : l->kind == L_BIND ? l->sym->name
+               : l->kind == L_CALL ? l->name
+                                   : "check";
     st->problem = l->kind == L_LAUNCH ? "an index is out of range"
                   : l->kind == L_CALL ? call_problem(l->name)
-                                      : "a size is out of its range";
+                  : l->kind == L_BIND ? "a size is out of its range"
+                                      : l->name;
     st->origin = l->origin ? l->origin : l->func ? l->func->origin : NULL;
     st->n_origin = l->origin ? l->n_origin : l->func ? l->func->n_origin : 0;
 }

@@ -146,6 +146,12 @@ static V unknown_output(Host *h, const Tensor *t) {
     return LLVMBuildLoad2(g->b, g->ptr, var, "");
 }
 
+V host_place(Host *h, const Tensor *t) {
+    const PlanBuffer *b = buffer_of(h, t);
+    if (!b) BUG("%s: tensor %%%s has no place", h->model->name, t->name);
+    return b->offset >= 0 ? const_i64(h->g, b->offset) : slot_value(h, t->slot);
+}
+
 static V plain_address(Host *h, const Tensor *t) {
     Gen *g = h->g;
     V from;
@@ -162,11 +168,8 @@ static V plain_address(Host *h, const Tensor *t) {
     case SP_CONST:
         return host_offset(h, host_field(h, FRAME_WEIGHTS, g->ptr),
                            const_i64(g, weights_offset(h->model->weights, t)));
-    case SP_ARENA: {
-        const PlanBuffer *b = buffer_of(h, t);
-        if (!b) BUG("%s: tensor %%%s has no place", h->model->name, t->name);
-        return in_arena(h, b->offset >= 0 ? const_i64(g, b->offset) : slot_value(h, t->slot));
-    }
+    case SP_ARENA:
+        return in_arena(h, host_place(h, t));
     default:
         BUG("%s: tensor %%%s is in space %d", h->model->name, t->name, (int)t->space);
     }
@@ -229,6 +232,7 @@ static void count_args(void *user, LStmt *l) {
     Most *m = user;
     if (l->kind == L_LAUNCH || l->kind == L_CALL) m->pointers = MAX(m->pointers, l->n_args);
     if (l->kind == L_CALL || l->kind == L_PLACE) m->numbers = MAX(m->numbers, l->n_iargs);
+    if (l->kind == L_LOOP) m->numbers = MAX(m->numbers, 2 * l->n_iargs);
 }
 
 static void begin(Host *h, Gen *g, Model *m, const LFunc *f, V fn, Arena *arena) {

@@ -29,6 +29,7 @@ LLVMValueRef host_index(Host *, Expr *);
 /* may load from the program's tensors */
 Val host_value(Host *, Expr *);
 LLVMValueRef host_address(Host *, const Tensor *);
+LLVMValueRef host_place(Host *, const Tensor *); /* its offset in the arena */
 void host_return_if(Host *, LLVMValueRef cond, LLVMValueRef code);
 void host_check_overflow(Host *);
 /* dimensions that are known now: of this output; NULL: of all */

@@ -112,32 +112,39 @@ static void call(Host *h, const LStmt *l) {
 }
 
 /* ---- symbols ---- */
-static void bind(Host *h, const LStmt *l) {
+static void check_bounds(Host *h, const LStmt *l, V v) {
     Gen *g = h->g;
+    const Sym *s = l->sym;
+    if (s->lo == INT64_MIN && s->hi == INT64_MAX) return;
+    host_check_overflow(h);
+    at_top(h);
+    V low = LLVMBuildICmp(g->b, LLVMIntSLT, v, const_i64(g, s->lo), "");
+    V high = LLVMBuildICmp(g->b, LLVMIntSGT, v, const_i64(g, s->hi), "");
+    host_return_if(h, LLVMBuildOr(g->b, low, high, ""),
+                   code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, l->id, 0)));
+}
+
+static void bind(Host *h, const LStmt *l) {
     Ctx *ctx = h->model->ctx;
     const Sym *s = l->sym;
     if (!l->tensor) {
         /* computed where it is used */
         if (s->kind == SYM_DERIVED && model_is_late(l->value)) return;
-        host_store_slot(h, s->slot, host_index(h, l->value));
+        V value = host_index(h, l->value);
+        if (s->kind == SYM_VALUE) check_bounds(h, l, value);
+        host_store_slot(h, s->slot, value);
         return;
     }
     V v = host_value(h, expr_cast(ctx, DT_INDEX, expr_load(ctx, l->tensor, &l->lo, 1))).v;
-    at_top(h);
-    if (s->lo != INT64_MIN || s->hi != INT64_MAX) {
-        V low = LLVMBuildICmp(g->b, LLVMIntSLT, v, const_i64(g, s->lo), "");
-        V high = LLVMBuildICmp(g->b, LLVMIntSGT, v, const_i64(g, s->hi), "");
-        host_return_if(h, LLVMBuildOr(g->b, low, high, ""),
-                       code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, l->id, 0)));
-    }
+    check_bounds(h, l, v);
     host_store_slot(h, s->slot, v);
 }
 
 static void require(Host *h, const LStmt *l) {
     V holds = host_value(h, l->cond).v;
     at_top(h);
-    host_return_if(h, LLVMBuildNot(h->g->b, holds, ""),
-                   code_const(h, ONNXCC_CODE(ONNXCC_E_CONSTRAINT, l->id, 0)));
+    int kind = h->F.frame ? ONNXCC_E_FAULT : ONNXCC_E_CONSTRAINT;
+    host_return_if(h, LLVMBuildNot(h->g->b, holds, ""), code_const(h, ONNXCC_CODE(kind, l->id, 0)));
 }
 
 /* struct onnxcc_live {bytes, first, last} for each buffer, then the runtime's placing. Later
@@ -219,12 +226,43 @@ static void need_outputs(void *user, LStmt *l) {
     if (l->cond) expr_visit(l->cond, need_loaded, user);
 }
 
-/* What a round has placed is dead behind it: the next one places at the same height. */
+/* Moves what the next round needs to `from`, and returns where that ends. */
+static V keep(Host *h, const LStmt *l, V from) {
+    Gen *g = h->g;
+    int n = l->n_iargs;
+    V *at = NEW_ARRAY(h->F.arena, V, 2 * n + 1);
+    if (!n) return from;
+    host_wait(h);
+    for (int i = 0; i < n; i++) at[i] = host_index(h, l->iargs[i]);
+    host_check_overflow(h);
+    for (int i = 0; i < n; i++) at[n + i] = host_place(h, l->args[2 * i + 1]);
+    V bytes = array_of(h, g->i64, at, 2 * n), end = host_alloca(h, g->i64, "");
+    at_top(h);
+    V offset = host_offset(h, bytes, const_i64(g, 8 * (int64_t)n));
+    V args[] = {h->F.frame, const_i64(g, n), bytes, from, offset, end};
+    V code = host_call(h, "onnxcc_arena_keep", g->i32, args, 6);
+    host_return_if(h, LLVMBuildICmp(g->b, LLVMIntNE, code, LLVMConstNull(g->i32), ""), code);
+    for (int i = 0; i < n; i++) {
+        V p = host_offset(h, offset, const_i64(g, 8 * (int64_t)i));
+        host_store_slot(h, l->args[2 * i]->slot, LLVMBuildLoad2(g->b, g->i64, p, ""));
+    }
+    at_top(h);
+    return LLVMBuildLoad2(g->b, g->i64, end, "");
+}
+
+/* All of them at once: a value may mention what another symbol was. */
+static void resize(Host *h, const LStmt *l) {
+    V *v = NEW_ARRAY(h->F.arena, V, l->n_syms + 1);
+    for (int i = 0; i < l->n_syms; i++) v[i] = host_index(h, l->values[i]);
+    for (int i = 0; i < l->n_syms; i++) host_store_slot(h, l->syms[i]->slot, v[i]);
+}
+
+/* What a round has placed is dead behind it, but for what is carried to the next. */
 static void repeat(Host *h, const LStmt *l) {
     Gen *g = h->g;
     Fn *F = &h->F;
     int arena = h->model->plan->slot_arena;
-    bool places = lbody_places(&l->body);
+    bool places = l->n_iargs || lbody_places(&l->body);
     host_store_slot(h, l->sym->slot, const_i64(g, 0));
     if (places) lbody_each(&l->body, need_outputs, h); /* what must outlive a round */
     at_top(h);
@@ -238,8 +276,9 @@ static void repeat(Host *h, const LStmt *l) {
     LLVMBuildCondBr(g->b, goes_on(h, l), body, after);
     F->block = body;
     at_top(h);
-    if (places) host_store_slot(h, arena, top);
     host_body(h, &l->body);
+    if (places) host_store_slot(h, arena, keep(h, l, top));
+    resize(h, l);
     at_top(h);
     V slot = host_slot(h, l->sym->slot), round = LLVMBuildLoad2(g->b, g->i64, slot, "");
     host_store_slot(h, l->sym->slot, LLVMBuildAdd(g->b, round, const_i64(g, 1), ""));

@@ -1,4 +1,5 @@
 /* Control flow: If, Loop, Scan. Bodies see the values around them. */
+#include "frontend/import.h"
 #include "frontend/sequence.h"
 
 #include "onnx.pb-c.h"
@@ -59,13 +60,12 @@ ONNX_OP(If, 1) {
     return node_finish(n->g, node) && join_branches(n, node) && give_all(n, node->out, n->n_out);
 }
 
-/* The type of a carried value inside a loop: dims that are not constants may change from round to
- * round where the declared type of the body's input leaves them open. */
-static Type carried_type(OnnxNode *n, const Value *v, const Onnx__GraphProto *body, int k,
-                         bool widen) {
+/* The type of a carried value inside a loop: `open` has a bit for each dimension that may change
+ * from round to round. */
+static Type carried_type(OnnxNode *n, const Value *v, uint32_t open) {
     Type t = v->type;
-    for (int i = 0; i < t.rank && widen; i++) {
-        if (subgraph_input_fixed(body, k, i)) continue;
+    for (int i = 0; i < t.rank; i++) {
+        if (!(open >> i & 1)) continue;
         const char *name = arena_printf(n->ctx->perm, "%s_%d", v->name, i);
         t.dims[i] = expr_sym(n->ctx, graph_sym(n->g, SYM_VALUE, name, 0, INT64_MAX));
     }
@@ -97,9 +97,15 @@ static bool loop_inputs(OnnxNode *n, const Onnx__GraphProto *body, Value **in) {
     return true;
 }
 
-/* items: what carried sequences may hold, by input; NULL: what they hold at first. */
-static Node *loop_draft(OnnxNode *n, const Onnx__GraphProto *body, Value **in, bool widen,
-                        const Type *items) {
+/* What is known of the carried values of a loop, by input. */
+typedef struct LoopTypes {
+    Type *items;    /* what sequences may hold */
+    uint32_t *open; /* dimensions that change */
+    bool joined;    /* items is more than what they hold at first */
+} LoopTypes;
+
+static Node *loop_draft(OnnxNode *n, const Onnx__GraphProto *body, Value **in,
+                        const LoopTypes *types) {
     int carried = n->n_in - 2, all = n->n_out;
     Value **args = results(n, n->n_in), **out = results(n, all + 1);
     Node *node = node_draft(n->g, OP_loop, in, n->n_in, all);
@@ -108,22 +114,48 @@ static Node *loop_draft(OnnxNode *n, const Onnx__GraphProto *body, Value **in, b
     args[0] = region_arg(n->g, region, "i", &counter);
     args[1] = region_arg(n->g, region, "cond", &flag);
     for (int i = 0; i < carried; i++) {
-        Type t = carried_type(n, in[2 + i], body, 2 + i, widen);
-        args[2 + i] = carried_arg(n, region, in[2 + i], &t, body, 2 + i, items ? &items[i] : NULL);
+        Type t = carried_type(n, in[2 + i], types->open[i]);
+        args[2 + i] = carried_arg(n, region, in[2 + i], &t, body, 2 + i,
+                                  types->joined ? &types->items[i] : NULL);
     }
     return build_subgraph(n, body, region, args, n->n_in, out, all + 1) ? node : NULL;
 }
 
-/* Do all carried values keep their shapes? */
-static bool keeps_shapes(OnnxNode *n, const Node *node) {
+/* Opens the dimensions of carried values that a round changes, as far as is known before the run;
+ * true where there are more than before. A size that the body declares stays: the run checks it. */
+static bool open_more(OnnxNode *n, const Node *node, const Onnx__GraphProto *body,
+                      LoopTypes *types) {
     const Region *r = node->region[0];
-    for (int i = 2; i < node->n_in; i++)
-        if (!type_equal(n->ctx, &r->args[i]->type, &r->results[i - 1]->type)) return false;
-    return true;
+    bool more = false;
+    for (int i = 0; i < node->n_in - 2; i++) {
+        const Type *arg = &r->args[2 + i]->type, *result = &r->results[1 + i]->type;
+        for (int d = 0; d < arg->rank && arg->rank == result->rank; d++) {
+            if ((types->open[i] >> d & 1) || subgraph_input_fixed(body, 2 + i, d)) continue;
+            if (expr_prove_eq(n->ctx, arg->dims[d], result->dims[d])) continue;
+            types->open[i] |= 1u << d;
+            more = true;
+        }
+    }
+    return more;
+}
+
+/* All that may be open. */
+static bool open_all(OnnxNode *n, const Onnx__GraphProto *body, Value *const *in,
+                     LoopTypes *types) {
+    bool any = false;
+    for (int i = 0; i < n->n_in - 2; i++)
+        for (int d = 0; d < in[2 + i]->type.rank; d++)
+            if (!subgraph_input_fixed(body, 2 + i, d)) {
+                types->open[i] |= 1u << d;
+                any = true;
+            }
+    return any;
 }
 
 /* Joins what each carried sequence holds with what a round makes of it; true where that is more. */
-static bool more_items(OnnxNode *n, const Node *node, Type *items) {
+static bool more_items(OnnxNode *n, const Node *node, LoopTypes *types) {
+    Type *items = types->items;
+    types->joined = true;
     const Region *r = node->region[0];
     bool more = false;
     for (int i = 0; i < node->n_in - 2; i++) {
@@ -138,15 +170,34 @@ static bool more_items(OnnxNode *n, const Node *node, Type *items) {
     return more;
 }
 
-/* Until a round adds nothing to what is known of sequences: ranks and dimensions only get lost. */
+/* A body that is wrong for the first values may be right for those of later rounds: then once more,
+ * with all dimensions open. What is said is what is wrong with both. */
+static Node *first_draft(OnnxNode *n, const Onnx__GraphProto *body, Value **in, LoopTypes *types) {
+    Ctx *ctx = n->ctx;
+    Str first = str_new(ctx->perm), second = str_new(ctx->perm), *outer = ctx->capture;
+    int before = diag_errors(ctx);
+    ctx->capture = &first;
+    Node *node = loop_draft(n, body, in, types);
+    if (!node && open_all(n, body, in, types)) {
+        ctx->errors = before;
+        ctx->capture = &second;
+        n->import->reported = map_new(ctx->perm);
+        node = loop_draft(n, body, in, types);
+    }
+    ctx->capture = outer;
+    if (first.n && (!node || !second.n)) diag_lines(ctx, str_c(&first));
+    return node;
+}
+
+/* Until a round adds nothing to what is known: ranks and dimensions only get lost. */
 static Node *build_loop(OnnxNode *n, const Onnx__GraphProto *body, Value **in) {
-    Type *items = NEW_ARRAY(n->ctx->perm, Type, n->n_in);
-    Node *node = loop_draft(n, body, in, false, NULL);
-    bool widen = node && !keeps_shapes(n, node);
-    bool again = (node && more_items(n, node, items)) || widen;
-    for (int i = 0; node && again && i < MAX_RANK + 4; i++) {
-        node = loop_draft(n, body, in, widen, items);
-        again = node && more_items(n, node, items);
+    Arena *perm = n->ctx->perm;
+    LoopTypes types = {NEW_ARRAY(perm, Type, n->n_in), NEW_ARRAY(perm, uint32_t, n->n_in), false};
+    Node *node = first_draft(n, body, in, &types);
+    for (bool again = true; node && again;) {
+        again = more_items(n, node, &types);
+        again |= open_more(n, node, body, &types);
+        if (again) node = loop_draft(n, body, in, &types);
     }
     return node;
 }
@@ -165,8 +216,8 @@ static bool loop_results(OnnxNode *n, const Node *node) {
     return true;
 }
 
-/* The body is built with fixed shapes first; if one changes from round to round it is built again
- * with open ones. */
+/* The body is built with the shapes of the first values; it is built again with open dimensions
+ * where a round changes them. */
 ONNX_OP(Loop, 1) {
     ATTRS("body:g!");
     const Onnx__GraphProto *body = attr_graph(n, "body");

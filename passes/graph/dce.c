@@ -11,12 +11,25 @@ typedef struct Dce {
     bool changed;
 } Dce;
 
+/* Dimensions that a branch or loop decides. */
+static void note_dims(Dce *d, Node *n, const Type *t) {
+    for (int i = 0; i < t->rank; i++) {
+        const Expr *e = t->dims[i];
+        if (e->kind != E_SYM || e->sym->kind != SYM_VALUE || !node_makes_sym(n, e->sym)) continue;
+        if (!map_get_int(d->makers, (uint64_t)(uintptr_t)e->sym))
+            map_set_int(d->makers, (uint64_t)(uintptr_t)e->sym, n);
+    }
+}
+
 static void note_maker(void *user, Node *n) {
     Dce *d = user;
     n->mark = 0;
     const char *name = node_str(n, "sym", NULL);
     Sym *s = name ? graph_find_sym(d->g, name) : NULL;
     if (s) map_set_int(d->makers, (uint64_t)(uintptr_t)s, n);
+    for (int i = 0; n->n_regions && i < n->n_out; i++) note_dims(d, n, &n->out[i]->type);
+    for (int i = 0; n->n_regions && i < n->region[0]->n_args; i++)
+        note_dims(d, n, &n->region[0]->args[i]->type);
 }
 
 static void keep_node(Dce *d, Node *n);

@@ -195,6 +195,7 @@ static Lower open_lower(Graph *g) {
     Lower l = {.ctx = g->ctx, .graph = g, .program = program_new(g->ctx, g->name)};
     l.tensors = map_new(g->ctx->perm);
     l.inlined = map_new(g->ctx->perm);
+    l.bound = map_new(g->ctx->perm);
     l.block = l.program->body;
     return l;
 }

@@ -20,6 +20,7 @@ typedef struct Lower {
     Map *tensors;   /* by value */
     Map *inlined;   /* values that have no tensor of their own, by value */
     Map *var_names; /* taken in the kernel */
+    Map *bound;     /* VALUE symbols that have a value where items go now */
     bool failed;
 } Lower;
 
@@ -53,6 +54,10 @@ void lower_bind(Lower *, Sym *, Tensor *, int64_t index); /* an item: symbol = e
 void lower_unpack(Lower *, Tensor *bytes, Tensor *strings, int64_t elements);
 /* Gives a VALUE symbol the value of an expression. */
 void lower_bind_dim(Lower *, Sym *, Expr *value);
+void lower_check(Lower *, Expr *cond, const char *text); /* unless it is known to hold */
+/* The dimension is `size` from here on: where it is a symbol without a value it gets this one, else
+ * the run checks it. */
+void lower_settle(Lower *, Expr *dim, Expr *size, const char *text);
 
 /* ---- lower_control.c ---- */
 Block *lower_enter(Lower *, Block *into); /* where items go from now on; returns where they went */

@@ -30,14 +30,20 @@ static Item *call_done(Lower *l, Call *c, const char *name, Tensor *scratch) {
     return it;
 }
 
-void lower_bind(Lower *l, Sym *y, Tensor *t, int64_t index) {
+static Item *new_bind(Lower *l, Sym *y) {
     Item *it = item_new(l->program, l->block, ITEM_BIND);
     it->sym = y;
+    it->origin = l->node->origin;
+    map_set_int(l->bound, (uint64_t)(uintptr_t)y, y);
+    return it;
+}
+
+void lower_bind(Lower *l, Sym *y, Tensor *t, int64_t index) {
+    Item *it = new_bind(l, y);
     it->in = NEW_ARRAY(l->ctx->perm, Tensor *, 1);
     it->in[0] = t;
     it->n_in = 1;
     it->index = index;
-    it->origin = l->node->origin;
 }
 
 /* The first k of n, or all. */
@@ -98,10 +104,30 @@ bool lower_op_bind(Lower *l) {
 }
 
 void lower_bind_dim(Lower *l, Sym *y, Expr *value) {
+    if (value->type == DT_INDEX && !expr_has_load(value)) {
+        new_bind(l, y)->value = value;
+        return;
+    }
     Tensor *t = program_tensor(l->program, y->name, DT_I64, NULL, 0);
     lower_kernel(l, "dim");
     lower_map(l, t, NULL, 0, expr_cast(l->ctx, DT_I64, value));
     lower_bind(l, y, t, 0);
+}
+
+void lower_check(Lower *l, Expr *cond, const char *text) {
+    if (expr_is(cond, 1)) return;
+    Item *it = item_new(l->program, l->block, ITEM_CHECK);
+    it->value = cond;
+    it->text = arena_str(l->ctx->perm, text);
+    it->origin = l->node->origin;
+}
+
+void lower_settle(Lower *l, Expr *dim, Expr *size, const char *text) {
+    if (expr_prove_eq(l->ctx, dim, size)) return;
+    bool open = dim->kind == E_SYM && dim->sym->kind == SYM_VALUE &&
+                !map_get_int(l->bound, (uint64_t)(uintptr_t)dim->sym);
+    if (open) lower_bind_dim(l, dim->sym, size);
+    else lower_check(l, expr_op2(l->ctx, SOP_eq, dim, size), text);
 }
 
 void lower_unpack(Lower *l, Tensor *bytes, Tensor *strings, int64_t elements) {

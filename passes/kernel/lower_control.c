@@ -33,13 +33,30 @@ Block *lower_enter(Lower *l, Block *into) {
 
 /* ---- if ---- */
 
-/* Dimensions in which the branches differ are symbols that each branch binds. */
-static void bind_joined(Lower *l, const Value *v, const Tensor *t) {
-    for (int i = 0; i < t->rank; i++) {
-        Expr *dim = t->dims[i];
-        bool joined = dim->kind == E_SYM && dim->sym->kind == SYM_VALUE && dim != v->type.dims[i];
-        if (joined) lower_bind_dim(l, dim->sym, v->type.dims[i]);
-    }
+/* Dimensions in which the branches differ are symbols that each branch binds. One that was found
+ * equal to something else is checked. */
+static void settle_joined(Lower *l, const Value *v, const Tensor *t) {
+    for (int i = 0; i < t->rank; i++)
+        lower_settle(l, t->dims[i], v->type.dims[i],
+                     arena_printf(l->ctx->perm, "axis %d of %s is not what is needed", i,
+                                  diag_name(l->ctx, t->name)));
+}
+
+/* Symbols without a value in front of the branches. */
+typedef struct Open {
+    VEC(Sym *) at;
+} Open;
+
+static Open open_syms(Lower *l, const Item *it) {
+    Open open = {0};
+    for (int k = 0; k < it->n_out; k++)
+        for (int i = 0; i < it->out[k]->rank; i++) {
+            Expr *dim = it->out[k]->dims[i];
+            if (dim->kind != E_SYM || dim->sym->kind != SYM_VALUE) continue;
+            if (!map_get_int(l->bound, (uint64_t)(uintptr_t)dim->sym))
+                vec_push(l->ctx->perm, &open.at, dim->sym);
+        }
+    return open;
 }
 
 static bool lower_branch(Lower *l, Region *r, Block *block, Tensor *const *out) {
@@ -48,7 +65,7 @@ static bool lower_branch(Lower *l, Region *r, Block *block, Tensor *const *out) 
     bool ok = lower_region(l, r);
     for (int i = 0; ok && i < r->n_results; i++) {
         type_resolve(l->ctx, &r->results[i]->type);
-        bind_joined(l, r->results[i], out[i]);
+        settle_joined(l, r->results[i], out[i]);
     }
     for (int i = 0; ok && i < r->n_results; i++) lower_finish_result(l, r->results[i], out[i]);
     lower_enter(l, outer);
@@ -67,7 +84,10 @@ bool lower_op_if(Lower *l) {
     it->out = NEW_ARRAY(l->ctx->perm, Tensor *, n->n_out + 1);
     for (int i = 0; i < n->n_out; i++) it->out[i] = lower_out(l, i);
     bool ok = true;
+    Open open = open_syms(l, it);
     for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < open.at.n; k++)
+            map_set_int(l->bound, (uint64_t)(uintptr_t)open.at.at[k], NULL);
         it->block[i] = NEW(l->ctx->perm, Block);
         ok &= lower_branch(l, n->region[i], it->block[i], it->out);
     }

@@ -1,94 +1,11 @@
 /* loop and scan: regions that are run again and again.
  *
- * What a loop hands from round to round has two tensors that change places. An element of a
- * scanned sequence is not copied: it is read from the sequence at the counter. Results that are
- * collected are written at the counter; where a condition may end the loop early they are as long
- * as the trip count first, and what was filled is copied once the number of rounds is known. */
-#include "passes/kernel/lower.h"
-
-typedef struct Loop {
-    Item *item;
-    Sym *counter;
-    VEC(Tensor *) out, next;
-    VEC(Value *) result; /* what becomes next[i] */
-} Loop;
-
-static void loop_counter(Lower *l, Loop *k, Expr *trip) {
-    int64_t lo, hi = INT64_MAX;
-    if (trip && expr_range(l->ctx, trip, &lo, &hi) && hi != INT64_MAX) hi = MAX(hi - 1, 0);
-    k->counter = graph_sym(l->graph, SYM_VALUE, "step", 0, hi);
-}
-
-/* A value that starts as `first` and is `arg` in the region and `result` at its end. Returns
- * where it lies in the end. */
-static Tensor *carry(Lower *l, Loop *k, Value *first, Value *arg, Value *result) {
-    Ctx *c = l->ctx;
-    const Type *t = &first->type;
-    Tensor *out = program_tensor(l->program, arg->name, t->dtype, t->dims, t->rank);
-    Tensor *next = program_tensor(l->program, arg->name, t->dtype, t->dims, t->rank);
-    lower_copy(l, first, out);
-    lower_place(l, arg, out);
-    vec_push(c->perm, &k->out, out);
-    vec_push(c->perm, &k->next, next);
-    vec_push(c->perm, &k->result, result);
-    return out;
-}
-
-static bool keeps_dims(Lower *l, const Value *first, const Value *result) {
-    for (int i = 0; i < first->type.rank; i++)
-        if (!expr_prove_eq(l->ctx, first->type.dims[i], result->type.dims[i])) return false;
-    return true;
-}
-
-/* Element `counter` of a collected result, along the axis. */
-static void collect(Lower *l, Value *v, Tensor *to, int64_t axis, Expr *at) {
-    Var *vars[MAX_RANK];
-    Expr *index[MAX_RANK];
-    int rank = v->type.rank;
-    lower_kernel(l, "collect");
-    lower_vars(l, v->type.dims, rank, vars);
-    lower_indices(vars, rank, index);
-    Stmt *s = lower_map(l, to, vars, rank, lower_load(l, v, index));
-    for (int i = rank; i > axis; i--) index[i] = index[i - 1];
-    index[axis] = at;
-    stmt_set_index(l->ctx, s, index);
-}
-
-static bool loop_body(Lower *l, Loop *k, Region *r) {
-    for (int i = 0; i < k->result.n; i++) lower_place_result(l, r, k->result.at[i], k->next.at[i]);
-    if (!lower_region(l, r)) return false;
-    for (int i = 0; i < k->result.n; i++) lower_finish_result(l, k->result.at[i], k->next.at[i]);
-    return true;
-}
-
-static void loop_item(Lower *l, Loop *k, Expr *trip, Tensor *condition) {
-    Item *it = k->item = item_new(l->program, l->block, ITEM_LOOP);
-    it->origin = l->node->origin;
-    it->sym = k->counter;
-    it->trip = trip;
-    it->out = k->out.at;
-    it->next = k->next.at;
-    it->n_out = k->out.n;
-    it->block[0] = NEW(l->ctx->perm, Block);
-    if (!condition) return;
-    it->in = NEW_ARRAY(l->ctx->perm, Tensor *, 1);
-    it->in[0] = condition;
-    it->n_in = 1;
-}
-
-/* Results of the node that lie in a loop-carried tensor: there, or copied where they have a
- * place already. */
-static void loop_result(Lower *l, Value *v, Tensor *t) {
-    Tensor *place = lower_find(l, v);
-    if (!place) {
-        lower_place(l, v, t);
-        return;
-    }
-    Value stand_in = {.name = v->name, .type = v->type};
-    lower_place(l, &stand_in, t);
-    lower_copy(l, &stand_in, place);
-    lower_place(l, &stand_in, NULL);
-}
+ * What a loop hands from round to round is in lower_carry.c. An element of a scanned sequence is
+ * not copied: it is read from the sequence at the counter. Results that are collected are written
+ * at the counter; where a condition may end the loop early they are as long as the trip count
+ * first, and what was filled is copied once the number of rounds is known. Where there is no such
+ * limit, or the region decides how large an element is, they grow. */
+#include "passes/kernel/lower_carry.h"
 
 /* ---- ONNX Loop ---- */
 
@@ -96,8 +13,9 @@ typedef struct Rounds {
     Expr *trip;    /* at most so many rounds; NULL: no limit */
     bool counted;  /* nothing but the trip count ends the loop */
     Sym *done;     /* the number of rounds, where it is known only behind the loop; else NULL */
-    Tensor *count; /* that number, while the loop runs */
-    Tensor **all;  /* collected results of full length; NULL: they go to their place at once */
+    Tensor *count; /* that number, while the loop runs, where something asks for it */
+    Collected *collected;
+    Tensor **all;  /* per result of the node, of full length; NULL: it goes to its place at once */
 } Rounds;
 
 static bool always_true(const Value *v) {
@@ -139,103 +57,116 @@ static Tensor *number(Lower *l, const char *name, Tensor *to, Expr *value) {
     return to;
 }
 
+enum { MOST_ROUNDS = 1 << 24 }; /* room is made for all of them at once */
+
+/* Is there a limit that is worth making room for? */
+static bool has_limit(Lower *l, const Rounds *r) {
+    int64_t lo, hi;
+    if (!r->trip || expr_has_value_sym(r->trip)) return false;
+    if (!expr_is_int(r->trip, NULL)) return true;
+    return expr_range(l->ctx, r->trip, &lo, &hi) && hi <= MOST_ROUNDS;
+}
+
 /* Before the loop: room for what is collected. */
-static void open_collected(Lower *l, Rounds *r, int n_carried) {
+static void open_collected(Lower *l, Loop *k, Rounds *r, int n_carried) {
     const Node *n = l->node;
-    if (!r->done || n->n_out == n_carried) return;
-    r->count = number(l, "rounds", NULL, expr_int(l->ctx, 0));
-    r->all = NEW_ARRAY(l->ctx->perm, Tensor *, n->n_out);
-    for (int i = n_carried; i < n->n_out; i++) {
-        Type t = n->out[i]->type;
+    int collected = n->n_out - n_carried;
+    bool early = !r->counted || !n->in[0], room = r->done && has_limit(l, r);
+    r->collected = NEW_ARRAY(l->ctx->perm, Collected, collected + 1);
+    r->all = NEW_ARRAY(l->ctx->perm, Tensor *, collected + 1);
+    for (int i = 0; i < collected; i++) {
+        Value *out = n->out[n_carried + i], *element = n->region[0]->results[1 + n_carried + i];
+        bool grows = (early && !room) || loop_decides(l, out, element, 0);
+        if (!early)
+            lower_settle(l, lower_resolved(l, out->type.dims[0]), r->trip,
+                         "the number of rounds is not what is needed");
+        r->collected[i] = loop_collect(l, k, out, element, 0, false, grows);
+        if (grows || !early) continue;
+        if (!r->count) r->count = number(l, "rounds", NULL, expr_int(l->ctx, 0));
+        Type t = out->type;
         t.dims[0] = r->trip;
-        r->all[i] = program_tensor(l->program, n->out[i]->name, t.dtype, t.dims, t.rank);
+        r->all[i] = program_tensor(l->program, out->name, t.dtype, t.dims, t.rank);
     }
 }
 
-static void collect_round(Lower *l, const Rounds *r, const Loop *k, int n_carried) {
-    Expr *at = expr_sym(l->ctx, k->counter);
-    for (int i = n_carried; i < l->node->n_out; i++) {
-        Tensor *to = r->all ? r->all[i] : lower_out(l, i);
-        collect(l, l->node->region[0]->results[1 + i], to, 0, at);
+static void collect_round(Lower *l, const Rounds *r, Loop *k, int n_carried) {
+    for (int i = 0; i < l->node->n_out - n_carried; i++) {
+        Value all = {.name = l->node->out[n_carried + i]->name};
+        Collected x = r->collected[i];
+        if (r->all[i]) {
+            x.out = &all;
+            lower_place(l, x.out, r->all[i]);
+        }
+        loop_collect_round(l, k, &x);
+        if (r->all[i]) lower_place(l, x.out, NULL);
     }
-    if (r->all) number(l, "rounds", r->count, expr_addi(l->ctx, at, 1));
+    if (r->count) number(l, "rounds", r->count, expr_addi(l->ctx, expr_sym(l->ctx, k->counter), 1));
 }
 
 /* Behind the loop: its number of rounds is known. */
 static void close_collected(Lower *l, const Rounds *r, int n_carried) {
-    if (!r->all) return;
-    lower_bind(l, r->done, r->count, 0);
-    for (int i = n_carried; i < l->node->n_out; i++) {
-        Value part = {.name = l->node->out[i]->name, .type = l->node->out[i]->type};
+    if (r->count) lower_bind(l, r->done, r->count, 0);
+    for (int i = 0; i < l->node->n_out - n_carried; i++) {
+        Value *out = l->node->out[n_carried + i];
+        if (r->collected[i].carried) loop_result(l, r->collected[i].carried, out);
+        if (!r->all[i]) continue;
+        Value part = {.name = out->name, .type = out->type};
         lower_place(l, &part, r->all[i]);
-        lower_copy(l, &part, lower_out(l, i));
+        lower_copy(l, &part, lower_tensor(l, out));
         lower_place(l, &part, NULL);
     }
-}
-
-/* What the loop cannot do yet; a diagnostic. */
-static bool can_loop(Lower *l, const Rounds *r, int n_carried) {
-    const Node *n = l->node;
-    for (int i = 0; i < n_carried; i++)
-        if (!keeps_dims(l, n->in[2 + i], n->region[0]->results[1 + i]))
-            return lower_fail(l, "a loop whose values change size is not supported yet");
-    if (n->n_out > n_carried && !r->trip)
-        return lower_fail(l, "a loop without a trip count cannot collect values yet");
-    return true;
 }
 
 bool lower_op_loop(Lower *l) {
     Node *n = l->node;
     Region *body = n->region[0];
-    int n_carried = n->n_in - 2;
+    int n_carried = n->n_in - 2, flag = 0;
     Loop k = {0};
     Rounds r = {0};
     find_rounds(l, &r);
-    if (!can_loop(l, &r, n_carried)) return false;
     loop_counter(l, &k, r.trip);
-    open_collected(l, &r, n_carried);
     lower_inline(l, body->args[0], expr_cast(l->ctx, DT_I64, expr_sym(l->ctx, k.counter)));
-    Tensor *condition = NULL;
     Value *yes = graph_const_i(l->graph, DT_BOOL, 1);
-    if (r.counted) lower_place(l, body->args[1], lower_tensor(l, yes));
-    else condition = carry(l, &k, n->in[1] ? n->in[1] : yes, body->args[1], body->results[0]);
-    for (int i = 0; i < n_carried; i++)
-        carry(l, &k, n->in[2 + i], body->args[2 + i], body->results[1 + i]);
-    loop_item(l, &k, r.trip, condition);
-    Block *outer = lower_enter(l, k.item->block[0]);
+    Value **first = NEW_ARRAY(l->ctx->perm, Value *, 2 * n->n_out + 2);
+    if (r.counted) {
+        lower_place(l, body->args[1], lower_tensor(l, yes));
+    } else {
+        first[flag++] = n->in[1] ? n->in[1] : yes;
+        loop_carry(l, &k, first[0], body->args[1], body->results[0]);
+    }
+    for (int i = 0; i < n_carried; i++) {
+        first[flag + i] = n->in[2 + i];
+        loop_carry(l, &k, first[flag + i], body->args[2 + i], body->results[1 + i]);
+    }
+    open_collected(l, &k, &r, n_carried);
+    Block *outside = loop_start(l, &k, first, flag ? k.carried.at[0]->out : NULL);
     bool ok = loop_body(l, &k, body);
     if (ok) collect_round(l, &r, &k, n_carried);
-    lower_enter(l, outer);
+    lower_enter(l, outside);
     if (ok) close_collected(l, &r, n_carried);
-    for (int i = 0; ok && i < n_carried; i++)
-        loop_result(l, n->out[i], k.out.at[k.out.n - n_carried + i]);
+    for (int i = 0; ok && i < n_carried; i++) loop_result(l, k.carried.at[flag + i], n->out[i]);
     return ok;
 }
 
 /* ---- ONNX Scan ---- */
 
-static Expr *step(Lower *l, const Loop *k, Expr *trip, bool reverse) {
-    Expr *at = expr_sym(l->ctx, k->counter);
-    return reverse ? expr_sub(l->ctx, expr_addi(l->ctx, trip, -1), at) : at;
-}
-
-static void scan_elements(Lower *l, const Loop *k, Expr *trip, int n_carried) {
+static void scan_elements(Lower *l, const Loop *k, int n_carried) {
     const Node *n = l->node;
     for (int i = n_carried; i < n->n_in; i++) {
         int s = i - n_carried, axis = (int)lower_item(n, "axes", s, 0);
         bool reverse = lower_item(n, "reverse", s, 0) != 0;
-        lower_slice_of(l, n->region[0]->args[i], n->in[i], axis, step(l, k, trip, reverse));
+        lower_slice_of(l, n->region[0]->args[i], n->in[i], axis, loop_step(l, k, reverse));
     }
 }
 
-static void scan_results(Lower *l, const Loop *k, Expr *trip, int n_carried) {
+static Collected scan_result(Lower *l, Loop *k, int i, int n_carried) {
     const Node *n = l->node;
-    for (int i = n_carried; i < n->n_out; i++) {
-        int s = i - n_carried;
-        bool reverse = lower_item(n, "out_reverse", s, 0) != 0;
-        int64_t axis = lower_item(n, "out_axes", s, 0);
-        collect(l, n->region[0]->results[i], lower_out(l, i), axis, step(l, k, trip, reverse));
-    }
+    Value *element = n->region[0]->results[i];
+    int axis = (int)lower_item(n, "out_axes", i - n_carried, 0);
+    bool reverse = lower_item(n, "out_reverse", i - n_carried, 0) != 0;
+    type_resolve(l->ctx, &element->type);
+    return loop_collect(l, k, n->out[i], element, axis, reverse,
+                        loop_decides(l, n->out[i], element, axis));
 }
 
 bool lower_op_scan(Lower *l) {
@@ -243,18 +174,21 @@ bool lower_op_scan(Lower *l) {
     Region *r = n->region[0];
     int n_carried = (int)node_int(n, "n_carried", 0);
     Loop k = {0};
-    Expr *trip = n->in[n_carried]->type.dims[lower_item(n, "axes", 0, 0)];
+    Value **first = NEW_ARRAY(l->ctx->perm, Value *, n->n_out + 1);
+    Collected *x = NEW_ARRAY(l->ctx->perm, Collected, n->n_out + 1);
+    loop_counter(l, &k, n->in[n_carried]->type.dims[lower_item(n, "axes", 0, 0)]);
+    for (int i = n_carried + 1; i < n->n_in; i++)
+        lower_settle(l, n->in[i]->type.dims[lower_item(n, "axes", i - n_carried, 0)], k.trip,
+                     "sequences of different lengths");
     for (int i = 0; i < n_carried; i++)
-        if (!keeps_dims(l, n->in[i], r->results[i]))
-            return lower_fail(l, "a scan whose values change size is not supported yet");
-    loop_counter(l, &k, trip);
-    for (int i = 0; i < n_carried; i++) carry(l, &k, n->in[i], r->args[i], r->results[i]);
-    scan_elements(l, &k, trip, n_carried);
-    loop_item(l, &k, trip, NULL);
-    Block *outer = lower_enter(l, k.item->block[0]);
+        loop_carry(l, &k, first[i] = n->in[i], r->args[i], r->results[i]);
+    for (int i = n_carried; i < n->n_out; i++) x[i] = scan_result(l, &k, i, n_carried);
+    scan_elements(l, &k, n_carried);
+    Block *outside = loop_start(l, &k, first, NULL);
     bool ok = loop_body(l, &k, r);
-    if (ok) scan_results(l, &k, trip, n_carried);
-    lower_enter(l, outer);
-    for (int i = 0; ok && i < n_carried; i++) loop_result(l, n->out[i], k.out.at[i]);
+    for (int i = n_carried; ok && i < n->n_out; i++) loop_collect_round(l, &k, &x[i]);
+    lower_enter(l, outside);
+    for (int i = 0; ok && i < n->n_out; i++)
+        if (i < n_carried || x[i].carried) loop_result(l, k.carried.at[i], n->out[i]);
     return ok;
 }

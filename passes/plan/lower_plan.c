@@ -176,11 +176,22 @@ static void lower_call(Lower *lo, Item *it, LBody *body) {
 static void lower_bind(Lower *lo, Item *it, LBody *body) {
     LStmt *l = lstmt_new(lo->ctx, L_BIND);
     l->sym = it->sym;
-    l->tensor = it->in[0];
-    l->lo = expr_int(lo->ctx, it->index);
+    l->value = it->value;
+    if (it->n_in) {
+        l->tensor = it->in[0];
+        l->lo = expr_int(lo->ctx, it->index);
+    }
     l->id = lo->id++;
     lbody_add(lo->ctx, body, l);
     place_segment(lo, it->sym->slot + 1, body);
+}
+
+static void lower_check(Lower *lo, Item *it, LBody *body) {
+    LStmt *l = lstmt_new(lo->ctx, L_REQUIRE);
+    l->cond = it->value;
+    l->name = it->text;
+    l->id = lo->id++;
+    lbody_add(lo->ctx, body, l);
 }
 
 static Expr *truth(Lower *lo, Tensor *t) {
@@ -189,20 +200,39 @@ static Expr *truth(Lower *lo, Tensor *t) {
                     expr_const_int(lo->ctx, t->dtype, 0));
 }
 
+static void lower_swap(Lower *lo, Item *it, int i, LBody *body) {
+    LStmt *swap = lstmt_new(lo->ctx, L_SWAP);
+    swap->args = NEW_ARRAY(lo->ctx->perm, Tensor *, 2);
+    swap->args[0] = it->out[i], swap->args[1] = it->next[i];
+    swap->n_args = 2;
+    lbody_add(lo->ctx, body, swap);
+}
+
+static void carry(Lower *lo, Item *it, LStmt *l) {
+    l->args = NEW_ARRAY(lo->ctx->perm, Tensor *, 2 * it->n_out + 1);
+    l->iargs = NEW_ARRAY(lo->ctx->perm, Expr *, it->n_out + 1);
+    for (int i = 0; i < it->n_out; i++) {
+        if (!item_moves(it, i)) continue;
+        l->args[l->n_args++] = it->out[i];
+        l->args[l->n_args++] = it->next[i];
+        l->iargs[l->n_iargs++] = plan_buffer_bytes(lo->ctx, it->next[i]);
+    }
+    l->syms = it->size;
+    l->values = it->next_size;
+    l->n_syms = it->n_size;
+}
+
 static void lower_loop(Lower *lo, Item *it, LBody *body) {
     LStmt *l = lstmt_new(lo->ctx, L_LOOP);
     l->sym = it->sym;
     l->hi = it->trip;
     if (it->n_in && it->in[0]) l->cond = truth(lo, it->in[0]);
+    carry(lo, it, l);
     lbody_add(lo->ctx, body, l);
+    place_segment(lo, it->sym->slot + 1, &l->body);
     lower_block(lo, it->block[0], &l->body);
-    for (int i = 0; i < it->n_out; i++) {
-        LStmt *swap = lstmt_new(lo->ctx, L_SWAP);
-        swap->args = NEW_ARRAY(lo->ctx->perm, Tensor *, 2);
-        swap->args[0] = it->out[i], swap->args[1] = it->next[i];
-        swap->n_args = 2;
-        lbody_add(lo->ctx, &l->body, swap);
-    }
+    for (int i = 0; i < it->n_out; i++)
+        if (!item_moves(it, i)) lower_swap(lo, it, i, &l->body);
 }
 
 static void lower_item(Lower *lo, Item *it, LBody *body) {
@@ -219,6 +249,9 @@ static void lower_item(Lower *lo, Item *it, LBody *body) {
         return;
     case ITEM_LOOP:
         lower_loop(lo, it, body);
+        return;
+    case ITEM_CHECK:
+        lower_check(lo, it, body);
         return;
     case ITEM_IF:
         lower_block(lo, it->block[0], open_if(lo, body, truth(lo, it->in[0]), &other));

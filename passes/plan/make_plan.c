@@ -51,12 +51,13 @@ static bool join(Live *a, const Live *b) {
 }
 
 /* The two places of a carried tensor change roles after every iteration: the result lies in either,
- * so both live as long as one of them does. */
+ * so both live as long as one of them does. Where the tensor is moved it lies in one of them. */
 static bool join_carried(Planner *pl) {
     bool changed = false;
     for (int i = 0; i < pl->carried.n; i++) {
         const Item *it = pl->carried.at[i];
         for (int k = 0; k < it->n_out; k++) {
+            if (item_moves(it, k)) continue;
             Live *a = storage_of(it->out[k])->aux, *b = storage_of(it->next[k])->aux;
             if (!a || !b) continue;
             changed |= join(a, b);

@@ -24,3 +24,35 @@ int core_bump(struct onnxcc_frame *f, int64_t bytes, void **out) {
     *out = f->arena + end - taken;
     return ONNXCC_OK;
 }
+
+/* The lowest piece that lies at `least` or above and has not been moved; -1: none. */
+static int64_t lowest(const int64_t *offset, const int64_t *bytes, int64_t n, int64_t least) {
+    int64_t best = -1;
+    for (int64_t i = 0; i < n; i++)
+        if (bytes[i] && offset[i] >= least && (best < 0 || offset[i] < offset[best])) best = i;
+    return best;
+}
+
+/* Those above `from` first, from below: none gets in the way of those that follow. Then those below
+ * it, which nothing has overwritten. A piece without bytes can lie anywhere. */
+int onnxcc_arena_keep(struct onnxcc_frame *f, int64_t n, const int64_t *bytes, int64_t from,
+                      int64_t *offset, int64_t *end) {
+    int64_t top = from, i;
+    for (i = 0; i < n; i++) top += bytes[i];
+    int code = onnxcc_arena_fit(f, top);
+    if (code) return code;
+    int64_t at = from;
+    while ((i = lowest(offset, bytes, n, at)) >= 0) {
+        memmove(f->arena + at, f->arena + offset[i], (size_t)bytes[i]);
+        offset[i] = at;
+        at += bytes[i];
+    }
+    for (i = 0; i < n; i++) {
+        if (offset[i] >= from) continue;
+        memcpy(f->arena + at, f->arena + offset[i], (size_t)bytes[i]);
+        offset[i] = at;
+        at += bytes[i];
+    }
+    *end = top;
+    return ONNXCC_OK;
+}

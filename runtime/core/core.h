@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 void *memcpy(void *restrict, const void *restrict, size_t);
+void *memmove(void *, const void *, size_t);
 void *memset(void *, int, size_t);
 
 /* ---- open.c ---- */
