@@ -295,7 +295,7 @@ static bool add_emu_objects(Emit *e) {
 }
 
 static int emit_linked(Emit *e) {
-    int code = compile(e, unit_task, e->o->device == ON_CPU ? e->llvm.n_units : 1);
+    int code = compile(e, unit_task, e->llvm.n_units);
     if (code) return code;
     if (e->o->device == ON_CUDA_EMU && !add_emu_objects(e)) return 1;
     if (e->o->device == ON_CUDA && !add_image_object(e)) return 1;
@@ -328,11 +328,6 @@ int codegen_emit(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o) {
                    o->device == ON_CUDA ? "cuda" : "cuda-emu");
         return 1;
     }
-    for (int i = 0; i < n && o->device != ON_CPU; i++)
-        if (program_has_pointers(entries[i].plan->program)) {
-            diag_error(ctx, NULL, "strings and sequences are not supported on --device=cuda");
-            return 1;
-        }
     if (o->device != ON_CPU) e.entries = cuda_entries(ctx, entries, n);
     if (!(e.dir = link_temp_dir(ctx))) return 1;
     int code = emit(&e);

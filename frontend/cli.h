@@ -49,6 +49,7 @@ typedef struct Processors { /* what -mcpu and --target mean */
     const Machine **machine;      /* best first */
     const char **cpu, **features; /* LLVM's names */
     int n;
+    const Machine *host; /* of a device's host; NULL: there is no device */
     bool bare_metal;
 } Processors;
 bool processors_pick(const Cli *, Processors *);

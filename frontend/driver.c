@@ -232,6 +232,8 @@ static bool open_job(Job *j) {
                            .precision = (DType)cli->precision,
                            .machine = j->cpus.machine,
                            .n_machines = j->cpus.n,
+                       .host = j->cpus.host,
+                       .one_memory = cli->device == ON_CUDA_EMU,
                            .static_only = j->cpus.bare_metal,
                            .verify_each = cli->verify_each,
                            .time_passes = cli->time_passes,

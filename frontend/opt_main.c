@@ -136,6 +136,8 @@ static int transform(Tool *t, const char *path) {
                        .precision = (DType)t->cli.precision,
                        .machine = cpus.machine,
                        .n_machines = cpus.n,
+                       .host = cpus.host,
+                       .one_memory = t->cli.device == ON_CUDA_EMU,
                        .static_only = cpus.bare_metal,
                        .torture = t->cli.torture,
                        .dump = stdout};

@@ -191,6 +191,7 @@ bool processors_pick(const Cli *cli, Processors *p) {
     if (cli->device != ON_CPU || cli->emit == EMIT_CUDA || cli->emit == EMIT_PTX ||
         cli->emit == EMIT_CUBIN) {
         add(cli, p, "cuda", f->cpu);
+        p->host = machine_by_name(f->machine);
     } else if (cli->emit == EMIT_C) {
         add(cli, p, "generic", "generic");
     } else if (!cli->cpus.list.n) {

@@ -60,6 +60,7 @@ struct Tensor {
     int packed;         /* SP_CONST of u8: elements have so many bits, and lie packed in memory in
                            the order of the layout, low bits first; 0: they do not */
     bool state;         /* outlives a run */
+    bool device;        /* lies in memory of the device; else in the host's. Constants lie in both */
     Type *outer;        /* SP_INPUT/SP_OUTPUT: the type that callers see where it is another one: a
                            narrow type, packed low bits first where it has less than 8 bits */
     Tensor *alias;      /* shares the storage of this tensor (same bytes, same layout meaning) */
@@ -176,11 +177,14 @@ uint64_t kernel_hash(Ctx *, const Kernel *);   /* of it */
 
 /* ---- the program ---- */
 typedef enum ItemKind {
-    ITEM_KERNEL, ITEM_CALL, ITEM_BIND, ITEM_IF, ITEM_LOOP, ITEM_CHECK
+    ITEM_KERNEL, ITEM_CALL, ITEM_BIND, ITEM_IF, ITEM_LOOP, ITEM_CHECK,
+    ITEM_COPY /* in[0] to out[0], of the other side. The same tensor: an input from the caller's
+                 memory, or an output to it */
 } ItemKind;
 typedef struct Block Block;
 typedef struct Item {
     ItemKind kind;
+    bool device;         /* KERNEL, CALL: runs on the device. COPY: to it */
     Kernel *kernel;
     char *call;          /* CALL: runtime function onnxcc_call_<call>(frame, bufs, args) */
     Expr **args;         /* CALL: int64 arguments */

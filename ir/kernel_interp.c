@@ -164,6 +164,15 @@ static bool run_loop(Interp *in, const Item *it) {
     return !in->failed;
 }
 
+static bool run_copy(Interp *in, const Item *it) {
+    int64_t dims[MAX_RANK], elements;
+    if (it->in[0] == it->out[0]) return true;
+    Buffer *from = interp_buffer(in, it->in[0]), *to = interp_buffer(in, it->out[0]);
+    if (!from || !to || !find_dims(in, it->out[0], dims, &elements)) return false;
+    memcpy(to->data, from->data, dtype_bytes(it->out[0]->dtype) * (size_t)elements);
+    return true;
+}
+
 static bool run_item(Interp *in, const Item *it) {
     switch (it->kind) {
     case ITEM_KERNEL:
@@ -178,6 +187,8 @@ static bool run_item(Interp *in, const Item *it) {
         return run_loop(in, it);
     case ITEM_CHECK:
         return run_check(in, it);
+    case ITEM_COPY:
+        return run_copy(in, it);
     }
     return false;
 }

@@ -127,6 +127,7 @@ static bool parse_suffixes(KParse *p, Tensor *t) {
     t->packed = (int)MIN(bits, 8);
     if (lex_accept_word(p->lex, "alias") && !(t->alias = kparse_tensor_ref(p))) return false;
     t->state = lex_accept_word(p->lex, "state");
+    t->device = lex_accept_word(p->lex, "device");
     return !lex_accept_word(p->lex, "as") || parse_outer(p, t);
 }
 

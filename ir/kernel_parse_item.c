@@ -139,6 +139,21 @@ static bool parse_loop(KParse *p, Item *it) {
     return (it->block[0] = parse_block(p)) != NULL;
 }
 
+/* copy %a -> %b, or of an input or output: copy %x device, copy %y host */
+static bool parse_copy(KParse *p, Item *it) {
+    if (!parse_one(p, &it->in, &it->n_in)) return false;
+    it->out = it->in;
+    it->n_out = 1;
+    if (lex_accept(p->lex, TOK_ARROW)) {
+        if (!parse_one(p, &it->out, &it->n_out)) return false;
+        it->device = it->out[0]->device;
+    } else if (!(it->device = lex_accept_word(p->lex, "device")) &&
+               !lex_expect_word(p->lex, "host")) {
+        return false;
+    }
+    return parse_loc(p, it);
+}
+
 static Kernel *parse_kernel(KParse *p) {
     Kernel *k = NEW(p->ctx->perm, Kernel);
     VEC(Origin) origins = {0};
@@ -173,10 +188,14 @@ static void count_kernel(Program *g, const char *name) {
 
 static bool parse_item(KParse *p, Block *b) {
     static const char *const words[] = {"kernel", "call", "bind", "if",
-                                        "loop",   "check"}; /* in the order of ItemKind */
-    int kind = kparse_word(p->lex, words, LEN(words));
-    if (kind < 0) return lex_error(p->lex, "expected a kernel, call, bind, if, loop or check");
+                                        "loop",   "check", "copy"}; /* in the order of ItemKind */
+    bool device = lex_accept_word(p->lex, "device");
+    int kind = kparse_word(p->lex, words, device ? ITEM_CALL + 1 : LEN(words));
+    if (kind < 0)
+        return lex_error(p->lex, device ? "expected a kernel or call"
+                                        : "expected a kernel, call, bind, if, loop, check or copy");
     Item *it = item_new(p->program, b, (ItemKind)kind);
+    it->device = device;
     switch (it->kind) {
     case ITEM_KERNEL:
         if (!(it->kernel = parse_kernel(p))) return false;
@@ -192,6 +211,8 @@ static bool parse_item(KParse *p, Block *b) {
         return parse_loop(p, it);
     case ITEM_CHECK:
         return parse_check(p, it);
+    case ITEM_COPY:
+        return parse_copy(p, it);
     }
     return false;
 }

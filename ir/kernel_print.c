@@ -44,6 +44,7 @@ void kprint_tensor(Str *s, const Tensor *t) {
         print_value(s, t->alias->name);
     }
     if (t->state) str_add(s, " state");
+    if (t->device) str_add(s, " device");
     if (t->outer) {
         str_add(s, " as ");
         type_print(s, t->outer);
@@ -286,8 +287,22 @@ static void print_loop(KPrint *p, const Item *it) {
     str_add(s, "}\n");
 }
 
+static void print_copy(Str *s, const Item *it) {
+    str_add(s, "copy ");
+    print_value(s, it->in[0]->name);
+    if (it->in[0] == it->out[0]) {
+        str_add(s, it->device ? " device" : " host");
+    } else {
+        str_add(s, " -> ");
+        print_value(s, it->out[0]->name);
+    }
+    print_item_origin(s, it);
+    str_char(s, '\n');
+}
+
 static void print_item(KPrint *p, const Item *it) {
     kprint_indent(p);
+    if (it->device && it->kind != ITEM_COPY) str_add(p->s, "device ");
     switch (it->kind) {
     case ITEM_KERNEL:
         kprint_kernel(p, it->kernel);
@@ -306,6 +321,9 @@ static void print_item(KPrint *p, const Item *it) {
         break;
     case ITEM_CHECK:
         print_check(p->s, it);
+        break;
+    case ITEM_COPY:
+        print_copy(p->s, it);
         break;
     }
     kprint_note(p, it);

@@ -270,18 +270,61 @@ static void check_carried(Verify *v, Item *it) {
     for (int i = 0; i < it->n_out; i++) {
         Tensor *a = it->out[i], *b = it->next[i];
         if (!declared(v, b)) verify_fail(v, it, "%%%s is not declared", b->name);
-        if (a->dtype != b->dtype || a->rank != b->rank ||
+        if (a->dtype != b->dtype || a->rank != b->rank || a->device != b->device ||
             !layout_equal(a->layout, b->layout, a->rank))
             verify_fail(v, it, "%%%s and %%%s cannot change places", a->name, b->name);
         else if (item_moves(it, i)) check_moved(v, it, a, b);
     }
 }
 
+/* What runs on one side touches memory of that side; constants lie in both. */
+static void check_side(Verify *v, const Item *it, bool device, Tensor *const *list, int n) {
+    for (int i = 0; i < n; i++)
+        if (list[i] && list[i]->space != SP_CONST && list[i]->device != device)
+            verify_fail(v, it, "%%%s lies in memory of the %s", list[i]->name,
+                        device ? "host" : "device");
+}
+
+static void check_sides(Verify *v, const Item *it) {
+    Tensor **in, **out;
+    int n_in, n_out;
+    bool device = it->device;
+    if (it->kind == ITEM_KERNEL) {
+        kernel_tensors(v->ctx, it->kernel, &in, &n_in, &out, &n_out);
+        /* kernels for a device in one memory with the host */
+        if (device && !v->separate) return;
+        check_side(v, it, device, in, n_in);
+        check_side(v, it, device, out, n_out);
+        return;
+    }
+    if (device && !v->separate) return;
+    check_side(v, it, device, it->in, it->n_in);
+    if (it->kind == ITEM_CALL) {
+        check_side(v, it, device, it->out, it->n_out);
+        check_side(v, it, device, &it->scratch, 1);
+    }
+}
+
+static void check_copy(Verify *v, const Item *it) {
+    const Tensor *from = it->in[0], *to = it->out[0];
+    if (from == to) {
+        if (from->space != (it->device ? SP_INPUT : SP_OUTPUT) || !from->device)
+            verify_fail(v, it, "%%%s is no %s on the device", from->name,
+                        it->device ? "input" : "output");
+        return;
+    }
+    if (from->device == to->device) verify_fail(v, it, "both lie on the same side");
+    if (from->dtype != to->dtype || from->rank != to->rank ||
+        !layout_equal(from->layout, to->layout, from->rank))
+        verify_fail(v, it, "%%%s is no copy of %%%s", to->name, from->name);
+}
+
 static void check_item(void *user, Block *b, Item *it) {
     (void)b;
     Verify *v = user;
     check_list(v, it, it->in, it->n_in, false);
-    check_list(v, it, it->out, it->n_out, true);
+    check_list(v, it, it->out, it->n_out, it->kind != ITEM_COPY);
+    if (it->kind != ITEM_COPY) check_sides(v, it);
     for (int i = 0; i < it->n_in; i++)
         if (it->in[i]->packed && it->kind != ITEM_KERNEL)
             verify_fail(v, it, "%%%s is packed: only kernels unpack it", it->in[i]->name);
@@ -310,11 +353,24 @@ static void check_item(void *user, Block *b, Item *it) {
         if (it->n_in && !is_condition(it)) verify_fail(v, it, "the condition is one bool");
         check_carried(v, it);
         break;
+    case ITEM_COPY:
+        check_copy(v, it);
+        break;
     }
+}
+
+/* Has the program memory on a device at all? */
+static bool is_separate(const Program *p) {
+    bool device = false;
+    for (int i = 0; i < p->inputs.n; i++) device |= p->inputs.at[i]->device;
+    for (int i = 0; i < p->outputs.n; i++) device |= p->outputs.at[i]->device;
+    for (int i = 0; i < p->tensors.n; i++) device |= p->tensors.at[i]->device;
+    return device;
 }
 
 bool program_verify(Program *p, const char *when) {
     Verify v = {.ctx = p->ctx, .names = map_new(p->ctx->perm), .kernels = map_new(p->ctx->perm)};
+    v.separate = is_separate(p);
     check_declarations(&v, p);
     program_each_item(p, check_item, &v);
     return report(&v, p, when);

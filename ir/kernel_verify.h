@@ -12,6 +12,7 @@ typedef struct Verify {
     Ctx *ctx;
     Map *names;   /* tensors by name */
     Map *kernels; /* by name */
+    bool separate; /* the device has memory of its own */
     VEC(Finding) found;
 } Verify;
 void verify_fail(Verify *, const void *where, const char *fmt, ...) PRINTF(3, 4);

@@ -53,6 +53,9 @@ typedef enum LKind {
     /* bind: ends with constraint `id` and the sentence `name` where cond does not hold; run: with a
      * fault at site `id` */
     L_REQUIRE,
+    /* host: args[0] to args[1], of the other side. The same tensor: an input from the caller's
+     * memory (device) or an output to it. hi: bytes */
+    L_COPY,
     L_SWAP,  /* host: args[0] and args[1] change places (loop-carried tensors) */
     L_PLACE /* host: onnxcc_place for the buffers args[] from `lo` bytes up; iargs: bytes, first
                step, last step of each in turn; the offsets go into the symbol slots args[i]->slot,
@@ -71,6 +74,7 @@ struct LStmt {
     Bind bind;
     int width; /* vector: lanes per step wanted; 0: the printer chooses */
     Expr *lo, *hi, *cond, *value, *index;
+    bool device; /* LAUNCH, CALL: runs there; PLACE: in its arena; COPY: to it */
     Tensor *tensor;
     Sym *sym;
     LFunc *func;
@@ -99,6 +103,7 @@ struct LFunc {
     Expr *parallel;
     Var *lo, *hi;   /* kernel: pseudo variables for the range given by the caller */
     Expr *scratch;  /* kernel: bytes per thread */
+    bool device;    /* kernel: runs on the device */
     bool may_fault; /* has BOUND */
     Origin *origin;
     int n_origin;

@@ -246,6 +246,21 @@ static bool parse_combine(LParse *p, LStmt *l) {
     return l->var || lex_error(x, "no loop has the variable %s", name);
 }
 
+/* copy %a -> %b bytes E; of an input or output: copy %x device bytes E, copy %y host bytes E */
+static bool parse_copy(LParse *p, LStmt *l) {
+    Lexer *x = p->k.lex;
+    l->args = NEW_ARRAY(p->k.ctx->perm, Tensor *, 2);
+    l->n_args = 2;
+    if (!(l->args[0] = l->args[1] = kparse_tensor_ref(&p->k))) return false;
+    if (lex_accept(x, TOK_ARROW)) {
+        if (!(l->args[1] = kparse_tensor_ref(&p->k))) return false;
+        l->device = l->args[1]->device;
+    } else if (!(l->device = lex_accept_word(x, "device")) && !lex_expect_word(x, "host")) {
+        return false;
+    }
+    return lex_expect_word(x, "bytes") && parse_expr(p, DT_INDEX, &l->hi) && parse_id(p, l);
+}
+
 static bool parse_stmt(LParse *p, LBody *body) {
     static const struct {
         const char *word;
@@ -258,11 +273,16 @@ static bool parse_stmt(LParse *p, LBody *body) {
         {"loop", L_LOOP, parse_loop},       {"swap", L_SWAP, parse_swap},
         {"barrier", L_BARRIER, NULL},       {"place", L_PLACE, parse_place},
         {"require", L_REQUIRE, parse_require}, {"combine", L_COMBINE, parse_combine},
+        {"copy", L_COPY, parse_copy},
     };
+    bool device = lex_accept_word(p->k.lex, "device");
     for (int i = 0; i < LEN(forms); i++) {
         if (!lex_accept_word(p->k.lex, forms[i].word)) continue;
         LStmt *l = lstmt_new(p->k.ctx, forms[i].kind);
         lbody_add(p->k.ctx, body, l);
+        l->device = device;
+        if (device && l->kind != L_LAUNCH && l->kind != L_CALL && l->kind != L_PLACE)
+            return lex_error(p->k.lex, "only launches, calls and places are of the device");
         return !forms[i].parse || forms[i].parse(p, l);
     }
     if (!lex_at(p->k.lex, TOK_VALUE)) return lex_error(p->k.lex, "expected a statement");
@@ -339,8 +359,10 @@ static bool parse_func(LParse *p) {
     const char *name;
     if (!lex_ident(x, &name)) return false;
     bool host = lex_accept_word(x, "host");
+    bool device = !host && lex_accept_word(x, "device");
     if (!host && !lex_expect_word(x, "kernel")) return false;
     LFunc *f = p->func = lfunc_new(p->k.ctx, host ? LF_HOST : LF_KERNEL, name);
+    f->device = device;
     p->vars = map_new(p->k.ctx->perm);
     p->k.tensors = host ? p->host : map_new(p->k.ctx->perm);
     if (!host) {

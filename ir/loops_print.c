@@ -13,6 +13,7 @@
  *       bind M = N*2 id 6
  *       while (K < 3) { ... }
  *       swap %a, %b
+ *       copy %t -> %t.host bytes N*64 id 7
  *       place (%t; N*64, 0, 3) from 0 id 0
  *     }
  *   } */
@@ -129,6 +130,18 @@ static void print_call(Str *s, const LStmt *l) {
     if (l->kind != L_CALL) word_expr(s, l->kind == L_LAUNCH ? " scratch " : " from ", l->lo);
 }
 
+static void print_copy(Str *s, const LStmt *l) {
+    str_add(s, "copy ");
+    print_value(s, l->args[0]->name);
+    if (l->args[0] == l->args[1]) {
+        str_add(s, l->device ? " device" : " host");
+    } else {
+        str_add(s, " -> ");
+        print_value(s, l->args[1]->name);
+    }
+    word_expr(s, " bytes ", l->hi);
+}
+
 static void print_buffer(Str *s, const LStmt *l) {
     str_add(s, "buffer ");
     print_value(s, l->tensor->name);
@@ -156,6 +169,7 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
     Str *s = p->s;
     number(p, l);
     indent(p);
+    if (l->device && l->kind != L_COPY) str_add(s, "device ");
     switch (l->kind) {
     case L_FOR:
         print_for(p, l);
@@ -194,6 +208,9 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
         str_char(s, ' ');
         str_quote(s, l->name);
         break;
+    case L_COPY:
+        print_copy(s, l);
+        break;
     case L_SWAP:
         str_add(s, "swap ");
         print_tensors(s, l->args, 2);
@@ -201,7 +218,7 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
     }
     bool numbered =
         l->kind == L_LAUNCH || l->kind == L_CALL || l->kind == L_BIND || l->kind == L_PLACE ||
-        l->kind == L_REQUIRE;
+        l->kind == L_REQUIRE || l->kind == L_COPY;
     if (numbered) str_fmt(s, " id %d", l->id);
     str_char(s, '\n');
     note(p, l);
@@ -235,7 +252,8 @@ void lprint_func(LPrint *p, const LFunc *f) {
     number(p, f);
     Str *s = p->s;
     indent(p);
-    str_fmt(s, "func %s %s", f->name, f->kind == LF_KERNEL ? "kernel" : "host");
+    str_fmt(s, "func %s %s%s", f->name, f->device ? "device " : "",
+            f->kind == LF_KERNEL ? "kernel" : "host");
     if (f->kind == LF_KERNEL) {
         print_params(s, f);
         if (f->parallel) word_expr(s, " parallel ", f->parallel);

@@ -135,6 +135,7 @@ static void check_launch(Verify *v, const LStmt *l) {
     check_expr(v, l->lo, DT_INDEX, "the scratch size");
     check_args(v, l);
     const LFunc *f = l->func;
+    if (f->device != l->device) complain(v, "%s runs on the other side", f->name);
     if (f->params.n != l->n_args) {
         complain(v, "%s has %d parameters, not %d", f->name, f->params.n, l->n_args);
         return;
@@ -157,6 +158,14 @@ static void check_bind(Verify *v, const LStmt *l) {
 static void check_place(Verify *v, const LStmt *l) {
     check_args(v, l);
     if (l->n_iargs != 3 * l->n_args) complain(v, "place takes three numbers for each buffer");
+}
+
+static void check_copy(Verify *v, const LStmt *l) {
+    check_args(v, l);
+    check_expr(v, l->hi, DT_INDEX, "the size");
+    if (l->n_args != 2) complain(v, "copy takes two tensors");
+    else if (l->args[0] != l->args[1] && l->args[0]->device == l->args[1]->device)
+        complain(v, "both tensors lie on the same side");
 }
 
 static void check_swap(Verify *v, const LStmt *l) {
@@ -232,6 +241,9 @@ static void check_stmt(Verify *v, const LStmt *l) {
         break;
     case L_REQUIRE:
         check_expr(v, l->cond, DT_BOOL, "the condition");
+        break;
+    case L_COPY:
+        check_copy(v, l);
         break;
     case L_SWAP:
         check_swap(v, l);

@@ -17,6 +17,15 @@ static void item_slot(void *user, Block *b, Item *it) {
         it->sym->slot = plan->n_slots++;
 }
 
+bool plan_has_device(const Plan *plan) {
+    const Program *p = plan->program;
+    bool device = false;
+    for (int i = 0; i < p->inputs.n; i++) device |= p->inputs.at[i]->device;
+    for (int i = 0; i < p->outputs.n; i++) device |= p->outputs.at[i]->device;
+    for (int i = 0; i < p->tensors.n; i++) device |= p->tensors.at[i]->device;
+    return device;
+}
+
 void plan_slots(Plan *plan) {
     Program *p = plan->program;
     plan->n_slots = 0;
@@ -30,6 +39,11 @@ void plan_slots(Plan *plan) {
         if (p->syms.at[i]->slot < 0) p->syms.at[i]->slot = plan->n_slots++;
     plan->slot_arena = plan->n_slots++;
     plan->slot_scratch = plan->n_slots++;
+    plan->slot_device_arena = plan->slot_device_scratch = -1;
+    if (plan_has_device(plan)) {
+        plan->slot_device_arena = plan->n_slots++;
+        plan->slot_device_scratch = plan->n_slots++;
+    }
     for (int i = 0; plan->arena < 0 && i < plan->buffers.n; i++)
         plan->buffers.at[i].tensor->slot = plan->n_slots++;
 }
@@ -67,6 +81,9 @@ void plan_print(Str *s, const Plan *plan) {
     str_fmt(s, "plan steps %d", plan->n_steps);
     if (plan->arena >= 0)
         str_fmt(s, " arena %lld live %lld", (long long)plan->arena, (long long)plan->live_max);
+    if (plan->arena >= 0 && plan_has_device(plan))
+        str_fmt(s, " device %lld live %lld", (long long)plan->device_arena,
+                (long long)plan->device_live_max);
     str_add(s, " {\n");
     for (int i = 0; i < plan->buffers.n; i++) print_buffer(s, &plan->buffers.at[i]);
     str_add(s, "}\n");
@@ -104,14 +121,19 @@ static bool parse_buffer(Lexer *lex, Plan *plan) {
 Plan *plan_parse_rest(Ctx *ctx, Lexer *lex, Program *program) {
     Plan *plan = NEW(ctx->perm, Plan);
     plan->ctx = ctx;
-    plan->arena = -1;
-    plan->scratch = expr_int(ctx, 0);
+    plan->arena = plan->device_arena = -1;
+    plan->scratch = plan->device_scratch = expr_int(ctx, 0);
     plan->program = program;
     if (!program || !lex_expect_word(lex, "plan") || !parse_int(lex, "steps", &plan->n_steps))
         return NULL;
     if (lex_accept_word(lex, "arena")) {
         if (!lex_int(lex, &plan->arena) || !lex_expect_word(lex, "live")) return NULL;
         if (!lex_int(lex, &plan->live_max)) return NULL;
+        plan->device_arena = 0;
+    }
+    if (lex_accept_word(lex, "device")) {
+        if (!lex_int(lex, &plan->device_arena) || !lex_expect_word(lex, "live")) return NULL;
+        if (!lex_int(lex, &plan->device_live_max)) return NULL;
     }
     if (!lex_expect(lex, '{')) return NULL;
     while (lex_accept_word(lex, "buffer"))
@@ -130,6 +152,7 @@ Plan *plan_parse(Ctx *ctx, Lexer *lex) {
 /* ---- checks ---- */
 static bool overlap(const PlanBuffer *a, const PlanBuffer *b) {
     int64_t na, nb;
+    if (a->tensor->device != b->tensor->device) return false;
     if (a->offset < 0 || b->offset < 0 || a->first > b->last || b->first > a->last) return false;
     if (!expr_is_int(a->bytes, &na) || !expr_is_int(b->bytes, &nb)) return false;
     return a->offset < b->offset + nb && b->offset < a->offset + na;
@@ -187,7 +210,8 @@ bool plan_verify(Plan *plan, const char *when) {
         if (b->offset < 0 && plan->arena >= 0) ok = report(plan, when, "has no place", b);
         if (is_stale(plan, b)) ok = report(plan, when, "is as large as what a loop carries", b);
         expr_is_int(b->bytes, &bytes);
-        if (plan->arena >= 0 && b->offset + bytes > plan->arena)
+        int64_t end = b->tensor->device ? plan->device_arena : plan->arena;
+        if (plan->arena >= 0 && b->offset + bytes > end)
             ok = report(plan, when, "ends outside the arena", b);
         for (int k = 0; k < i; k++)
             if (overlap(b, &plan->buffers.at[k]))

@@ -28,7 +28,13 @@ typedef struct Plan {
     int64_t live_max;        /* largest live set in bytes where static, for reports */
     int n_slots;             /* symbol slots: dims, derived, values, offsets, arena */
     int slot_arena, slot_scratch;
+    /* The same of the device's arena, where kernels and tensors of the device are; slots -1: none
+     * is. */
+    Expr *device_scratch;
+    int64_t device_arena, device_live_max;
+    int slot_device_arena, slot_device_scratch;
 } Plan;
+bool plan_has_device(const Plan *); /* tensors in memory of a device */
 /* Gives every symbol, the arena's end, the scratch size and (where sizes are symbolic) every buffer
  * a slot. */
 void plan_slots(Plan *);

@@ -20,6 +20,8 @@ typedef struct Options { /* what the pipeline obeys */
     DType precision;              /* f32, f16, bf16; DT_NONE: as the model says */
     const Machine *const *machine; /* versions of the code, best first; n_machines of them */
     int n_machines;
+    const Machine *host;          /* beside a device, for which `machine` is; NULL: there is none */
+    bool one_memory;              /* what runs on the device works in the host's memory */
     bool static_only;             /* bare metal: unbounded sizes are errors */
     bool verify_each, time_passes, torture; /* torture: print, parse, compare after every pass */
     const char *dump_after;       /* pass name or "all" */
@@ -91,6 +93,7 @@ LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to expli
 
 /* ---- plan/ ---- */
 bool pass_order(Program *, const Options *);
+bool pass_placement(Program *, const Options *);
 bool pass_inplace(Program *);
 /* Offsets of n buffers of known sizes, and the end of the highest; stops where that is `least`, the
  * largest live set. */

@@ -102,11 +102,11 @@ bool run_kernel_passes(Program *p, const Options *opt) {
     KERNELS(numerics, opt); /* before lower_math: sums of products are still visible as such */
     KERNELS(fast_math, opt); /* before lower_math: its expansions depend on every rounding */
     KERNELS(lower_math, opt);
-    if (opt->level > 0) {
-        if (opt->level > 1) KERNELS(order, opt);
-        /* after layout and order: what dies where, and which elements lie where */
-        KERNELS(inplace);
-    }
+    if (opt->level > 1) KERNELS(order, opt);
+    /* after layout: copies keep it; before inplace: nothing shares storage with the other side */
+    if (opt->host) KERNELS(placement, opt);
+    /* after layout and order: what dies where, and which elements lie where */
+    if (opt->level > 0) KERNELS(inplace);
     KERNELS(schedule, opt);
     return diag_errors(p->ctx) == 0;
 }

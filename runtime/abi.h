@@ -16,6 +16,11 @@
  *                                               onnxcc_core_run(M, ctx, in, out, dims, arena, n)
  *   void   NAME_close(ctx)                      onnxcc_core_close(M, ctx)
  *   int    NAME_explain(code, buf, n)           onnxcc_core_explain(M, code, buf, n)
+ * of models for a device:
+ *   size_t NAME_device_arena_bytes(dims)        onnxcc_core_device_bytes(M, dims, syms)
+ *   int    NAME_run_device(ctx, in, out, dims, arena, n, stream)
+ *                                               onnxcc_core_run_device(M, ctx, ..., stream)
+ *   int    NAME_status(ctx)                     onnxcc_core_status(M, ctx)
  * on hosted targets:
  *   struct onnxcc_pool *NAME_pool_new(threads)  onnxcc_host_pool_new(threads)
  *   void   NAME_pool_free(pool)                 onnxcc_host_pool_free(pool)
@@ -52,6 +57,9 @@ enum onnxcc_error {
     ONNXCC_E_STOPPED,    /* the hook returned non-zero before kernel `index` */
     ONNXCC_E_CONTEXT,    /* NULL or not opened */
     ONNXCC_E_ITEM,       /* sequence input `index` has a malformed item */
+    ONNXCC_E_DEVICE,     /* the GPU, index: 0 no driver, 1 too old a driver, 2 no device, 3 no code
+                           for it, 4 out of its memory, 5 a kernel failed, 6 anything else; explain
+                           says more on the thread that got the code */
     ONNXCC_E_KINDS
 };
 #define ONNXCC_CODE(kind, index, axis) ((int)((kind) | (axis) << 6 | (int)(index) << 11))
@@ -105,6 +113,8 @@ struct onnxcc_config {
     int (*hook)(void *user, int kernel, int end);
     void *user;
     uint64_t seed;
+    void *context; /* models for GPUs: a CUcontext; NULL: the primary one of `device` */
+    int device;    /* ordinal */
 };
 
 /* ---- one run ---- */
@@ -130,6 +140,14 @@ struct onnxcc_frame {
     int32_t threads;      /* jobs a launch may make: limited by pool and scratch */
     int32_t fault;        /* sticky: the first error code; generated code writes it only if 0 */
     int64_t taken;        /* bytes at the arena's end, for strings and sequences (core/arena.c) */
+    /* Of a device with memory of its own; `in` and `out` then hold addresses there, but for tensors
+     * without ONNXCC_T_DEVICE. */
+    char *device_arena;   /* the plan's buffers there */
+    int64_t device_bytes; /* usable from device_arena on */
+    const char *device_weights;
+    void *device;         /* the model's state on it */
+    void *stream;         /* of this run */
+    const void *const *given; /* the caller's inputs in the host's memory; NULL: it has them there */
 };
 
 struct onnxcc_kargs {
@@ -146,8 +164,9 @@ typedef void (*onnxcc_kernel_fn)(const struct onnxcc_kargs *, int64_t lo, int64_
 /* onnxcc_tensor.flags
  * UNKNOWN: an output whose size is known only after the run; in NAME_outputs it is
  *          {T *data; size_t capacity; int64_t shape[R];}
+ * DEVICE:  lies in memory of the device, where there is one
  * RANGE:   an integer input whose values lie in lo..hi (hi_slot >= 0: hi is syms[hi_slot] - 1) */
-enum { ONNXCC_T_UNKNOWN = 1, ONNXCC_T_RANGE = 2 };
+enum { ONNXCC_T_UNKNOWN = 1, ONNXCC_T_RANGE = 2, ONNXCC_T_DEVICE = 4 };
 /* A sequence in memory of a run: how struct onnxcc_sequence begins. */
 struct onnxcc_list {
     struct onnxcc_item *items;
@@ -226,8 +245,12 @@ struct onnxcc_model {
      * kernel's function then is the address of its description inside the image. */
     const struct onnxcc_device *device;
     const void *image;
+    /* After bind: bytes of the plan's buffers on the device, of its scratch; -1: there is none. */
+    int32_t slot_device_arena, slot_device_scratch;
 };
-enum { ONNXCC_M_GROWS = 1 }; /* flags: a run may need more arena than bind says (value symbols) */
+/* flags. GROWS: a run may need more arena than bind says (value symbols). REPLAY: all that a run
+ * does follows from its dimensions, and happens on the device. */
+enum { ONNXCC_M_GROWS = 1, ONNXCC_M_REPLAY = 2 };
 
 /* What the caller's arena holds, in this order, each part rounded up to ONNXCC_ALIGN:
  * head (symbol slots, one output pointer each), threads * scratch, the plan's buffers. */
@@ -248,8 +271,19 @@ struct onnxcc_weights_header {
  * hook. Does nothing once a hook has stopped the run. */
 void onnxcc_launch(struct onnxcc_frame *, int kernel, onnxcc_kernel_fn, void *const *bufs,
                    int64_t total, int64_t item_ops, int64_t scratch_bytes_per_thread);
-/* What was launched on a device has ended; its faults are in the frame. */
+/* Runs a kernel on the device; `kernel` is its description in the image. */
+void onnxcc_device_launch(struct onnxcc_frame *, int step, const void *kernel, void *const *bufs,
+                          int64_t total);
+/* To the device's memory or to the host's. `input` >= 0: what is copied is that input. */
+void onnxcc_device_copy(struct onnxcc_frame *, int step, int input, void *to, const void *from,
+                        int64_t bytes, int to_device);
+/* Input k from the caller's memory, output k to it; nothing where the caller's is the device's. */
+void onnxcc_device_input(struct onnxcc_frame *, int step, int k, int64_t bytes);
+void onnxcc_device_output(struct onnxcc_frame *, int step, int k, int64_t bytes);
+/* What was copied from the device has arrived; faults of its kernels are in the frame. */
 void onnxcc_wait(struct onnxcc_frame *);
+/* As onnxcc_arena_fit, of the device's arena. */
+int onnxcc_device_fit(struct onnxcc_frame *, int64_t bytes);
 /* The plan needs `bytes` from frame->arena on. 0, or an error code to return. */
 int onnxcc_arena_fit(struct onnxcc_frame *, int64_t bytes);
 /* Moves n pieces of the arena, which lie at offset[], to `from` and behind, one after the other;
@@ -312,6 +346,13 @@ int onnxcc_core_run(const struct onnxcc_model *, const void *ctx, const void *in
                     const int64_t *dims, void *arena, size_t arena_bytes);
 void onnxcc_core_close(const struct onnxcc_model *, void *ctx);
 int onnxcc_core_explain(const struct onnxcc_model *, int code, char *buf, size_t n);
+/* Of models for a device: bytes of the caller's arena there; a run on device addresses, queued on a
+ * stream; the first fault of what has ended. */
+size_t onnxcc_core_device_bytes(const struct onnxcc_model *, const int64_t *dims, int64_t *syms);
+int onnxcc_core_run_device(const struct onnxcc_model *, const void *ctx, const void *inputs,
+                           void *outputs, const int64_t *dims, void *arena, size_t arena_bytes,
+                           void *stream);
+int onnxcc_core_status(const struct onnxcc_model *, const void *ctx);
 
 /* ---- runtime/host ---- */
 /* What core may ask of a hosted target; any member may be NULL. */
@@ -322,16 +363,40 @@ struct onnxcc_host {
 };
 extern const struct onnxcc_host onnxcc_host;
 
-/* A device with memory that kernels and the host both read and write. Functions that fail say so
- * and end the program. */
+/* A device with memory of its own. Functions that fail return ONNXCC_E_DEVICE, or leave it in the
+ * frame. */
+struct onnxcc_device_use;
 struct onnxcc_device {
-    void (*open)(const struct onnxcc_model *);
-    void *(*alloc)(size_t bytes); /* aligned to ONNXCC_ALIGN; zeroed is not promised */
-    void (*free)(void *);
-    size_t (*memory)(void);       /* bytes of the device */
-    void (*launch)(struct onnxcc_frame *, int kernel, const void *description, void *const *bufs,
+    int (*open)(const struct onnxcc_model *, const struct onnxcc_config *, const char *weights,
+                void **state);
+    void (*close)(void *state);
+    /* The whole of a run from the caller's memory and back. */
+    int (*run)(struct onnxcc_frame *, int (*run)(struct onnxcc_frame *));
+    /* With device_arena, stream and the caller's addresses on the device; nothing is waited for
+     * unless the host must look. */
+    int (*run_on)(struct onnxcc_frame *, int (*run)(struct onnxcc_frame *));
+    /* Room in the host's memory for the head and arena of a run_on, which one caller has at a time
+     * until it is given back. NULL: no memory. */
+    void *(*room)(void *state, size_t bytes);
+    void (*room_done)(void *state);
+    int (*status)(void *state);
+    void (*launch)(struct onnxcc_frame *, int step, const void *kernel, void *const *bufs,
                    int64_t total);
+    void (*copy)(struct onnxcc_frame *, int step, int input, void *to, const void *from,
+                 int64_t bytes, int to_device);
+    void (*input)(struct onnxcc_frame *, int step, int k, int64_t bytes);
+    void (*output)(struct onnxcc_frame *, int step, int k, int64_t bytes);
     void (*wait)(struct onnxcc_frame *);
+    const char *(*said)(int code); /* this thread's last failure with this code, or NULL */
+    /* For programs: when steps of a run began and ended there, in milliseconds; false: no more. */
+    void (*trace)(void *state, int on);
+    int (*traced)(void *state, int i, int *step, double *begin, double *end);
+    void (*use)(void *state, struct onnxcc_device_use *);
+};
+struct onnxcc_device_use {
+    const char *name; /* of the device */
+    int64_t weights, arena, staging, most; /* bytes in its memory; all together at most so many */
+    int64_t replays;                       /* runs that were replayed as a whole */
 };
 extern const struct onnxcc_device onnxcc_cuda;
 struct onnxcc_pool *onnxcc_host_pool_new(int threads);

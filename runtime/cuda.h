@@ -38,6 +38,10 @@ struct onnxcc_cuda_kernel {
     int32_t args;      /* n_bufs + n_syms int32_t */
     int32_t per_block; /* items of the parallel space that a block takes in one step */
     int32_t max_blocks, threads;
+    int32_t shared; /* bytes of dynamic shared memory that a launch asks for */
+    /* What ptxas says of it on the first architecture, for --info: registers and stack of a thread,
+     * bytes of shared memory of a block. */
+    int32_t registers, stack, fixed_shared;
 };
 
 #endif

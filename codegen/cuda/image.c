@@ -156,6 +156,7 @@ void cuda_image_find(const CudaImage *image, Model *models, int n) {
     for (int i = 0; i < n; i++)
         for (int k = 0; k < models[i].kernels.n; k++) {
             KernelFn *f = &models[i].kernels.at[k];
+            if (!f->f->device) continue;
             const char *symbol = c_symbol(models[i].ctx->perm, f->symbol);
             f->image_at = (intptr_t)map_get(image->at, symbol) - 1;
             CHECK(f->image_at >= 0);

@@ -117,8 +117,9 @@ static void packed_launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *
     str_fmt(&args, ", *(%s *)a[%d], *(%s *)a[%d]", index, n, index, n + 1);
     str_fmt(s,
             "extern \"C\" void %s_packed(unsigned blocks, unsigned threads, void **a) {\n"
-            "    ONNXCC_LAUNCH(%s, blocks, threads%s);\n}\n",
-            l->kernel, l->kernel, str_c(&args));
+            "    ONNXCC_LAUNCH(%s, blocks, threads%s);\n}\n"
+            "extern \"C\" int %s_args(int buffers) { return buffers ? %d : %d; }\n",
+            l->kernel, l->kernel, str_c(&args), l->kernel, l->n_bufs, n + 2);
 }
 
 void cuda_text_kernel(Ctx *ctx, CudaText *t, const LFunc *f, CudaNames names) {
@@ -144,6 +145,7 @@ void cuda_text(Ctx *ctx, const Entry *entries, int n, CudaText *t) {
         model_begin(&m, ctx, &entries[e], &none);
         for (int i = 0; i < m.kernels.n; i++) {
             const KernelFn *k = &m.kernels.at[i];
+            if (!k->f->device) continue;
             const char *launch = c_symbol(ctx->perm, k->symbol);
             CudaNames names = {arena_printf(ctx->perm, "%s_kernel", launch), launch, k->may_alias};
             cuda_text_kernel(ctx, t, k->f, names);
@@ -168,8 +170,10 @@ const Entry *cuda_entries(Ctx *ctx, const Entry *entries, int n) {
     for (int i = 0; i < n; i++) {
         Plan *plan = NEW(ctx->perm, Plan);
         *plan = *entries[i].plan;
-        Expr *each = expr_muli(ctx, expr_ceildiv(ctx, plan->scratch, expr_int(ctx, 64)), 64);
-        plan->scratch = expr_muli(ctx, each, CUDA_SCRATCH_SLOTS);
+        Expr *each = expr_muli(ctx, expr_ceildiv(ctx, plan->device_scratch, expr_int(ctx, 64)), 64);
+        plan->device_scratch = expr_muli(ctx, each, CUDA_SCRATCH_SLOTS);
+        if (plan->slot_device_arena < 0) /* in one memory */
+            plan->scratch = expr_max(ctx, plan->scratch, plan->device_scratch);
         out[i] = entries[i];
         out[i].plan = plan;
     }

@@ -6,7 +6,8 @@
 static const char *const members[N_ABI] = {
     [ABI_FRAME] = "pppwpppppp"
                   "wppww"
-                  "piiw",
+                  "piiw"
+                  "pwpppp",
     [ABI_KARGS] = "ppp",
     [ABI_AXIS] = "wwp",
     [ABI_TENSOR] = "piiiipwww",
@@ -15,7 +16,7 @@ static const char *const members[N_ABI] = {
     [ABI_SITE] = "pp",
     [ABI_VERSION] = "ppp",
     [ABI_MODEL] = "iiiiiiiiiiiiwwwpppppppppppp"
-                  "ppp",
+                  "pppii",
 };
 
 LLVMTypeRef abi_type(Gen *g, AbiStruct s) {

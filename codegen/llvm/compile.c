@@ -20,11 +20,21 @@ static bool fits_words(const LlvmJob *j, LLVMTargetMachineRef tm) {
 }
 
 /* ---- the job ---- */
-enum { MEMBER_POOL, MEMBER_FILES };
-static const char *const own_members[] = {"pool.o", "files.o"};
+enum { MEMBER_POOL, MEMBER_FILES, MEMBER_DRIVER };
+static const char *const own_members[] = {"pool.o", "files.o", "driver.o"};
 
 static int kernel_units(const LlvmJob *j) {
     return (j->n_kernels + UNIT_KERNELS - 1) / UNIT_KERNELS;
+}
+
+static bool has_outside_weights(const LlvmJob *j) {
+    return j->weights->bytes > 0 && !j->weights_symbol;
+}
+
+/* The pool, then what maps files where there are some, then what drives a device. */
+static int own_member(const LlvmJob *j, int unit) {
+    int own = unit - 1 - kernel_units(j);
+    return own == MEMBER_FILES && !has_outside_weights(j) ? MEMBER_DRIVER : own;
 }
 
 bool llvm_begin(LlvmJob *j) {
@@ -40,6 +50,9 @@ bool llvm_begin(LlvmJob *j) {
                      .weights_symbol = j->weights_symbol,
                      .weights_file = j->weights_file,
                      .image_symbol = j->image_symbol,
+                     .driver = j->own_members
+                                   ? arena_printf(j->ctx->perm, "%s_cuda", j->entries[0].name)
+                                   : "onnxcc_cuda",
                      .hosted = j->hosted,
                      .own_members = j->own_members,
                      .files = j->own_members
@@ -47,12 +60,13 @@ bool llvm_begin(LlvmJob *j) {
                                   : "onnxcc_host"};
         model_begin(m, j->ctx, &j->entries[i], j->weights);
         m->link.hosted = j->hosted;
+        m->link.device = j->image_symbol != NULL;
         m->link.weights_outside = j->weights->bytes > 0 && !j->weights_symbol;
         j->prefixes[i] = m->name;
-        j->n_kernels += m->kernels.n;
+        for (int k = 0; k < m->kernels.n; k++) j->n_kernels += !m->kernels.at[k].f->device;
     }
-    bool outside = j->weights->bytes > 0 && !j->weights_symbol;
-    j->n_units = 1 + kernel_units(j) + (j->own_members ? 1 + outside : 0);
+    j->n_units = 1 + kernel_units(j);
+    if (j->own_members) j->n_units += 1 + has_outside_weights(j) + (j->image_symbol != NULL);
     TargetSpec spec = {.triple = j->triple};
     /* known before any work is done, and by all workers */
     LLVMTargetMachineRef tm = target_machine(j->ctx, &spec);
@@ -66,13 +80,15 @@ const LinkEntry *llvm_link_entry(const LlvmJob *j, int entry) {
     return &j->models[entry].link;
 }
 
+/* Of those that run on the host. */
 static KernelFn *kernel_at(const LlvmJob *j, int i, Model **model) {
     for (int e = 0; e < j->n_entries; e++) {
         *model = &j->models[e];
-        if (i < j->models[e].kernels.n) return &j->models[e].kernels.at[i];
-        i -= j->models[e].kernels.n;
+        for (int k = 0; k < j->models[e].kernels.n; k++)
+            if (!j->models[e].kernels.at[k].f->device && i-- == 0)
+                return &j->models[e].kernels.at[k];
     }
-    BUG("kernel %d does not exist", i);
+    BUG("there are not so many kernels");
 }
 
 const LFunc *llvm_kernel_named(const LlvmJob *j, const char *symbol, const Loops **loops) {
@@ -149,7 +165,7 @@ static int exit_code(const LlvmJob *j, bool ok, bool made) {
 }
 
 const char *llvm_unit_name(const LlvmJob *j, int unit) {
-    int own = unit - 1 - kernel_units(j);
+    int own = own_member(j, unit);
     if (own >= 0) return own_members[own];
     return unit ? arena_printf(j->ctx->perm, "kernels%d.o", unit - 1) : "model.o";
 }
@@ -169,18 +185,22 @@ static bool write_object(const LlvmJob *j, Gen *g, const char *path) {
     return gen_object(g, path) && stack_write(g, arena_printf(j->ctx->perm, "%s.stack", path));
 }
 
+/* A piece of the runtime under the library's own name. */
+static void show_as(Gen *g, const char *name, const char *as) {
+    LLVMValueRef v = LLVMGetNamedGlobal(g->m, name);
+    LLVMSetValueName2(v, as, strlen(as));
+    LLVMSetLinkage(v, LLVMExternalLinkage);
+    LLVMSetVisibility(v, LLVMHiddenVisibility);
+}
+
 /* A member of a library that needs the C library: a piece of the runtime's host part. */
 static bool add_own_member(const LlvmJob *j, Gen *g, int which) {
     gen_version(g, target_default_machine(j->options->triple, NULL), NULL, NULL);
     for (int i = 0; i < j->n_entries && which == MEMBER_POOL; i++) describe_pool(g, &j->models[i]);
     int parts = PART_CORE | PART_HOST;
     if (!gen_verify(g) || !link_runtime(g, j->prefixes, j->n_entries, parts)) return false;
-    if (which == MEMBER_FILES) {
-        LLVMValueRef v = LLVMGetNamedGlobal(g->m, "onnxcc_host");
-        LLVMSetValueName2(v, j->models[0].files, strlen(j->models[0].files));
-        LLVMSetLinkage(v, LLVMExternalLinkage);
-        LLVMSetVisibility(v, LLVMHiddenVisibility);
-    }
+    if (which == MEMBER_FILES) show_as(g, "onnxcc_host", j->models[0].files);
+    if (which == MEMBER_DRIVER) show_as(g, "onnxcc_cuda", j->models[0].driver);
     gen_optimize(g, "globaldce");
     return true;
 }
@@ -190,7 +210,7 @@ int llvm_unit(const LlvmJob *j, int unit, const char *path, char *doing) {
     if (!g) return 1;
     bool ok;
     if (unit > kernel_units(j)) {
-        ok = add_own_member(j, g, unit - 1 - kernel_units(j));
+        ok = add_own_member(j, g, own_member(j, unit));
     } else if (unit == 0) {
         snprintf(doing, 256, "the host functions");
         add_host(j, g);

@@ -63,7 +63,8 @@ static V tensor_table(Gen *g, Model *m, const LinkTensor *link, Tensor *const *t
                    i32(g, link[i].dtype),
                    i32(g, link[i].rank),
                    i32(g, 0),
-                   i32(g, link[i].unknown ? ONNXCC_T_UNKNOWN : 0),
+                   i32(g, (link[i].unknown ? ONNXCC_T_UNKNOWN : 0) |
+                              (t[i]->device ? ONNXCC_T_DEVICE : 0)),
                    axis_table(g, m, &link[i], t[i]),
                    const_i64(g, 0),
                    const_i64(g, 0),
@@ -108,15 +109,24 @@ static const char *call_problem(const char *name) {
     return "its inputs ask for something impossible";
 }
 
+static const char *copy_name(Model *m, const LStmt *l) {
+    Str s = str_new(m->ctx->perm);
+    str_fmt(&s, "copy to the %s: ", l->device ? "device" : "host");
+    str_escape(&s, l->args[0]->name, strlen(l->args[0]->name), 100);
+    return str_c(&s);
+}
+
 static void note_step(void *user, LStmt *l) {
     Steps *s = user;
-    if (l->kind != L_LAUNCH && l->kind != L_CALL && l->kind != L_BIND && l->kind != L_REQUIRE)
+    if (l->kind != L_LAUNCH && l->kind != L_CALL && l->kind != L_BIND && l->kind != L_REQUIRE &&
+        l->kind != L_COPY)
         return;
     Step *st = step_at(s, l->id);
     if (st->name) return;
     st->name = l->kind == L_LAUNCH ? l->func->name
                : l->kind == L_BIND ? l->sym->name
                : l->kind == L_CALL ? l->name
+               : l->kind == L_COPY ? copy_name(s->m, l)
                                    : "check";
     st->problem = l->kind == L_LAUNCH ? "an index is out of range"
                   : l->kind == L_CALL ? call_problem(l->name)
@@ -250,6 +260,13 @@ static void arena_bytes(Gen *g, Model *m, V model, LLVMTypeRef size) {
     LLVMBuildRet(g->b, call_core(g, "onnxcc_core_arena_bytes", size, args, 4));
 }
 
+static void device_bytes(Gen *g, Model *m, V model, LLVMTypeRef size) {
+    V f = public_function(g, m, "device_arena_bytes", size, &g->ptr, 1);
+    V syms = LLVMBuildAlloca(g->b, LLVMArrayType2(g->i64, (uint64_t)m->n_slots + 1), "");
+    V args[3] = {model, LLVMGetParam(f, 0), syms};
+    LLVMBuildRet(g->b, call_core(g, "onnxcc_core_device_bytes", size, args, 3));
+}
+
 static void public_functions(Gen *g, Model *m, V model) {
     LLVMTypeRef size = LLVMIntPtrTypeInContext(g->c, LLVMGetModuleDataLayout(g->m));
     LLVMTypeRef p[6] = {g->ptr, g->ptr, g->i64},
@@ -263,6 +280,11 @@ static void public_functions(Gen *g, Model *m, V model) {
     forward(g, m, "explain", "onnxcc_core_explain", model, g->i32, explain, 3, NULL);
     arena_bytes(g, m, model, size);
     if (m->hosted && !m->own_members) describe_pool(g, m);
+    if (!m->image_symbol) return;
+    LLVMTypeRef on[7] = {g->ptr, g->ptr, g->ptr, g->ptr, g->ptr, size, g->ptr};
+    forward(g, m, "run_device", "onnxcc_core_run_device", model, g->i32, on, 7, NULL);
+    forward(g, m, "status", "onnxcc_core_status", model, g->i32, p, 1, NULL);
+    device_bytes(g, m, model, size);
 }
 
 void describe_pool(Gen *g, Model *m) {
@@ -303,6 +325,21 @@ static V constraint_table(Gen *g, const Program *p) {
     return private_data(g, LLVMConstArray2(g->ptr, at, (uint64_t)p->requires.n), 8);
 }
 
+static void note_decision(void *user, LStmt *l) {
+    bool load = l->cond && expr_has_load(l->cond), host = l->kind == L_LAUNCH && !l->device;
+    bool copy = l->kind == L_COPY && l->args[0] != l->args[1];
+    if (load || host || copy || l->kind == L_CALL || (l->kind == L_BIND && l->tensor))
+        *(bool *)user = true;
+}
+
+/* Does everything happen on the device, and follow from the dimensions? */
+static bool can_replay(const Model *m) {
+    bool decides = false;
+    for (int i = 0; i < m->entry->n_versions; i++)
+        lbody_each(&m->entry->versions[i]->run->body, note_decision, &decides);
+    return m->image_symbol && !decides;
+}
+
 V describe_model(Gen *g, Model *m) {
     const Program *p = m->plan->program;
     V kernels, sites, bind = host_bind(g, m), versions = version_table(g, m);
@@ -313,7 +350,7 @@ V describe_model(Gen *g, Model *m) {
     bool grows = program_has_pointers(p);
     for (int i = 0; i < p->syms.n; i++) grows |= p->syms.at[i]->kind == SYM_VALUE;
     V at[] = {i32(g, ONNXCC_ABI),
-              i32(g, grows ? ONNXCC_M_GROWS : 0),
+              i32(g, (grows ? ONNXCC_M_GROWS : 0) | (can_replay(m) ? ONNXCC_M_REPLAY : 0)),
               i32(g, p->inputs.n),
               i32(g, p->outputs.n),
               i32(g, m->link.n_dims),
@@ -340,8 +377,10 @@ V describe_model(Gen *g, Model *m) {
               weights_address(g, m),
               m->weights_file ? text(g, m->weights_file) : null_ptr(g),
               host_object(g, m),
-              m->image_symbol ? model_outside(g, "onnxcc_cuda") : null_ptr(g),
-              m->image_symbol ? model_outside(g, m->image_symbol) : null_ptr(g)};
+              m->image_symbol ? model_outside(g, m->driver) : null_ptr(g),
+              m->image_symbol ? model_outside(g, m->image_symbol) : null_ptr(g),
+              i32(g, m->plan->slot_device_arena),
+              i32(g, m->plan->slot_device_scratch)};
     CHECK(LEN(at) == LLVMCountStructElementTypes(abi_type(g, ABI_MODEL)));
     V model = LLVMAddGlobal(g->m, abi_type(g, ABI_MODEL),
                             arena_printf(m->ctx->perm, "%s_model", m->name));

@@ -109,7 +109,10 @@ enum {
     FRAME_OUTPUTS,
     FRAME_THREADS,
     FRAME_FAULT,
-    FRAME_TAKEN
+    FRAME_TAKEN,
+    FRAME_DEVICE_ARENA,
+    FRAME_DEVICE_BYTES,
+    FRAME_DEVICE_WEIGHTS
 };
 LLVMTypeRef abi_type(Gen *, AbiStruct);
 int64_t abi_offset(Gen *, AbiStruct, int member);

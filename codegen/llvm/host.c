@@ -73,8 +73,13 @@ static const PlanBuffer *buffer_of(const Host *h, const Tensor *t) {
     return NULL;
 }
 
-static V in_arena(Host *h, V offset) {
-    return host_offset(h, host_field(h, FRAME_ARENA, h->g->ptr), offset);
+bool host_separate(const Host *h) {
+    return h->model->plan->slot_device_arena >= 0;
+}
+
+static V in_arena(Host *h, bool device, V offset) {
+    int arena = device ? FRAME_DEVICE_ARENA : FRAME_ARENA;
+    return host_offset(h, host_field(h, arena, h->g->ptr), offset);
 }
 
 static V slot_value(Host *h, int slot) {
@@ -106,7 +111,8 @@ static void place_output(Fn *F, void *user) {
     Gen *g = h->g;
     host_late_slots(h, l->t);
     const PlanBuffer *b = buffer_of(h, l->t);
-    int arena = h->model->plan->slot_arena;
+    bool device = l->t->device;
+    int arena = device ? h->model->plan->slot_device_arena : h->model->plan->slot_arena;
     V offset =
         b && b->offset >= 0 ? const_i64(g, b->offset) : slot_value(h, b ? l->t->slot : arena);
     if (!b) {
@@ -121,12 +127,15 @@ static void place_output(Fn *F, void *user) {
         host_store_slot(h, arena, top);
         kept_store(F, NULL);
         host_check_overflow(h);
-        V code = host_call(h, "onnxcc_arena_fit", g->i32, (V[]){F->frame, top}, 2);
+        V code = host_call(h, device ? "onnxcc_device_fit" : "onnxcc_arena_fit", g->i32,
+                           (V[]){F->frame, top}, 2);
         host_return_if(h, LLVMBuildICmp(g->b, LLVMIntNE, code, LLVMConstNull(g->i32), ""), code);
     }
     V at = host_call(
         h, "onnxcc_out_place", g->ptr,
-        (V[]){F->frame, LLVMConstInt(g->i32, (unsigned)l->t->slot, false), in_arena(h, offset)}, 3);
+        (V[]){F->frame, LLVMConstInt(g->i32, (unsigned)l->t->slot, false),
+            in_arena(h, device, offset)},
+        3);
     LLVMBuildStore(g->b, at, l->var);
 }
 
@@ -152,7 +161,7 @@ V host_place(Host *h, const Tensor *t) {
     return b->offset >= 0 ? const_i64(h->g, b->offset) : slot_value(h, t->slot);
 }
 
-static V plain_address(Host *h, const Tensor *t) {
+static V plain_address(Host *h, const Tensor *t, bool device) {
     Gen *g = h->g;
     V from;
     switch (t->space) {
@@ -166,10 +175,11 @@ static V plain_address(Host *h, const Tensor *t) {
                            const_i64(g, h->word * t->slot));
         return LLVMBuildLoad2(g->b, g->ptr, from, "");
     case SP_CONST:
-        return host_offset(h, host_field(h, FRAME_WEIGHTS, g->ptr),
+        device = device && host_separate(h);
+        return host_offset(h, host_field(h, device ? FRAME_DEVICE_WEIGHTS : FRAME_WEIGHTS, g->ptr),
                            const_i64(g, weights_offset(h->model->weights, t)));
     case SP_ARENA:
-        return in_arena(h, host_place(h, t));
+        return in_arena(h, t->device, host_place(h, t));
     default:
         BUG("%s: tensor %%%s is in space %d", h->model->name, t->name, (int)t->space);
     }
@@ -186,12 +196,13 @@ static const Tensor *storage_of(const Tensor *t) {
     return t;
 }
 
-V host_address(Host *h, const Tensor *t) {
+V host_address(Host *h, const Tensor *t, bool device) {
     Gen *g = h->g;
     t = storage_of(t);
     const Swap *s = swap_of(h, t);
-    if (!s) return plain_address(h, t);
-    V here = plain_address(h, t), there = plain_address(h, s->a == t ? s->b : s->a);
+    if (!s) return plain_address(h, t, device);
+    V here = plain_address(h, t, device),
+      there = plain_address(h, s->a == t ? s->b : s->a, device);
     fn_at(&h->F, fn_top(&h->F));
     return LLVMBuildSelect(g->b, LLVMBuildLoad2(g->b, g->i1, s->flag, ""), there, here, "");
 }
@@ -202,7 +213,7 @@ static void place_load(void *user, const Expr *e) {
     if (e->kind != E_LOAD) return;
     Place *p = NEW(h->F.arena, Place);
     *p = (Place){.tensor = e->tensor, .number = ++h->F.n_places, .lanes = 1};
-    p->base = (Val){host_address(h, e->tensor), fn_top(&h->F), 1, false};
+    p->base = (Val){host_address(h, e->tensor, false), fn_top(&h->F), 1, false};
     map_set_int(h->F.places, (uint64_t)(uintptr_t)e->tensor, p);
 }
 
@@ -265,6 +276,13 @@ static V add_function(Gen *g, const char *name) {
     return fn;
 }
 
+static void bind_device(Host *h) {
+    const Plan *p = h->model->plan;
+    if (p->device_arena >= 0)
+        host_store_slot(h, p->slot_device_arena, const_i64(h->g, p->device_arena));
+    host_store_slot(h, p->slot_device_scratch, host_index(h, p->device_scratch));
+}
+
 V host_bind(Gen *g, Model *m) {
     Host h;
     Arena *arena = arena_new();
@@ -276,6 +294,7 @@ V host_bind(Gen *g, Model *m) {
     if (m->plan->arena >= 0) host_store_slot(&h, m->plan->slot_arena, const_i64(g, m->plan->arena));
     if (f) host_body(&h, &f->body);
     host_store_slot(&h, m->plan->slot_scratch, host_index(&h, m->plan->scratch));
+    if (host_separate(&h)) bind_device(&h);
     for (int i = 0; i < m->extra.n; i++)
         if (!m->extra.at[i].late)
             host_store_slot(&h, m->extra.at[i].slot, host_index(&h, m->extra.at[i].e));

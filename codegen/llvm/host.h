@@ -28,8 +28,10 @@ LLVMValueRef host_alloca(Host *, LLVMTypeRef, const char *name);
 LLVMValueRef host_index(Host *, Expr *);
 /* may load from the program's tensors */
 Val host_value(Host *, Expr *);
-LLVMValueRef host_address(Host *, const Tensor *);
-LLVMValueRef host_place(Host *, const Tensor *); /* its offset in the arena */
+/* for kernels on the device: of a constant's copy there */
+LLVMValueRef host_address(Host *, const Tensor *, bool device);
+LLVMValueRef host_place(Host *, const Tensor *); /* its offset in its arena */
+bool host_separate(const Host *); /* the device has memory of its own */
 void host_return_if(Host *, LLVMValueRef cond, LLVMValueRef code);
 void host_check_overflow(Host *);
 /* dimensions that are known now: of this output; NULL: of all */

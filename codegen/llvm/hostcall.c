@@ -22,7 +22,7 @@ V host_call(Host *h, const char *name, LLVMTypeRef result, V *args, int n) {
 }
 
 void host_wait(Host *h) {
-    if (h->model->image_symbol) host_call(h, "onnxcc_wait", h->g->none, &h->F.frame, 1);
+    if (host_separate(h)) host_call(h, "onnxcc_wait", h->g->none, &h->F.frame, 1);
 }
 
 /* These values in an array on the stack: statements share two, one of pointers and one of
@@ -40,7 +40,7 @@ static V array_of(Host *h, LLVMTypeRef element, V *at, int n) {
 
 static V address_array(Host *h, const LStmt *l) {
     V *at = NEW_ARRAY(h->F.arena, V, l->n_args + 1);
-    for (int i = 0; i < l->n_args; i++) at[i] = host_address(h, l->args[i]);
+    for (int i = 0; i < l->n_args; i++) at[i] = host_address(h, l->args[i], l->device);
     return array_of(h, h->g->ptr, at, l->n_args);
 }
 
@@ -63,12 +63,8 @@ static void name_fault(Host *h, int id) {
                 (V[]){at, code_const(h, ONNXCC_CODE(ONNXCC_E_FAULT, id, 0))});
 }
 
-/* On a device: the address of its description. */
 static V kernel_function(Host *h, const KernelFn *k) {
     Gen *g = h->g;
-    const char *image = h->model->image_symbol;
-    if (image)
-        return host_offset(h, model_outside(g, image), const_i64(g, k->image_at));
     LLVMTypeRef t[4] = {g->ptr, g->i64, g->i64, g->ptr};
     V f = LLVMGetNamedFunction(g->m, k->symbol);
     if (f) return f;
@@ -77,9 +73,45 @@ static V kernel_function(Host *h, const KernelFn *k) {
     return f;
 }
 
+static void device_launch(Host *h, const LStmt *l, const KernelFn *k) {
+    Gen *g = h->g;
+    V total = host_index(h, l->hi), bufs = address_array(h, l);
+    V kernel = host_offset(h, model_outside(g, h->model->image_symbol), const_i64(g, k->image_at));
+    V step = LLVMConstInt(g->i32, (unsigned)l->id, false);
+    host_call(h, "onnxcc_device_launch", g->none, (V[]){h->F.frame, step, kernel, bufs, total}, 5);
+}
+
+/* An operand that the host has anyway is not fetched from the device. */
+static void copy(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    const Tensor *from = l->args[0], *to = l->args[1];
+    V step = LLVMConstInt(g->i32, (unsigned)l->id, false), bytes = host_index(h, l->hi);
+    int input = from->space == SP_INPUT ? from->slot : -1;
+    if (from == to) {
+        V k = LLVMConstInt(g->i32, (unsigned)from->slot, false);
+        if (model_is_unknown(from)) host_address(h, from, true);
+        host_call(h, l->device ? "onnxcc_device_input" : "onnxcc_device_output", g->none,
+                  (V[]){h->F.frame, step, k, bytes}, 4);
+        return;
+    }
+    V args[7] = {h->F.frame,
+                 step,
+                 LLVMConstInt(g->i32, (unsigned long long)input, true),
+                 host_address(h, to, l->device),
+                 host_address(h, from, l->device),
+                 bytes,
+                 LLVMConstInt(g->i32, l->device, false)};
+    host_call(h, "onnxcc_device_copy", g->none, args, 7);
+}
+
 static void launch(Host *h, const LStmt *l) {
     Gen *g = h->g;
     const KernelFn *k = model_kernel(h->model, l->func);
+    if (l->device && h->model->image_symbol) {
+        device_launch(h, l, k);
+        return;
+    }
+    host_wait(h);
     V total = host_index(h, l->hi), scratch = host_index(h, l->lo);
     V ops = l->n_iargs ? host_index(h, l->iargs[0]) : const_i64(g, 0);
     V bufs = address_array(h, l);
@@ -151,7 +183,8 @@ static void require(Host *h, const LStmt *l) {
  * segments lie above everything that was placed before. */
 static void place(Host *h, const LStmt *l) {
     Gen *g = h->g;
-    int n = l->n_args, arena = h->model->plan->slot_arena;
+    const Plan *plan = h->model->plan;
+    int n = l->n_args, arena = l->device ? plan->slot_device_arena : plan->slot_arena;
     V *live = NEW_ARRAY(h->F.arena, V, 3 * n + 1), base = host_index(h, l->lo);
     for (int i = 0; i < 3 * n; i++) live[i] = host_index(h, l->iargs[i]);
     host_check_overflow(h);
@@ -171,7 +204,8 @@ static void place(Host *h, const LStmt *l) {
     }
     host_store_slot(h, arena, end);
     if (l->id <= 0) return;
-    V code = host_call(h, "onnxcc_arena_fit", g->i32, (V[]){h->F.frame, end}, 2);
+    V code = host_call(h, l->device ? "onnxcc_device_fit" : "onnxcc_arena_fit", g->i32,
+                       (V[]){h->F.frame, end}, 2);
     host_return_if(h, LLVMBuildICmp(g->b, LLVMIntNE, code, LLVMConstNull(g->i32), ""), code);
 }
 
@@ -212,7 +246,7 @@ static V goes_on(Host *h, const LStmt *l) {
 
 static void need_output(Host *h, const Tensor *t) {
     while (t->alias) t = t->alias;
-    if (model_is_unknown(t)) host_address(h, t);
+    if (model_is_unknown(t)) host_address(h, t, false);
 }
 
 static void need_loaded(void *user, const Expr *e) {
@@ -220,7 +254,7 @@ static void need_loaded(void *user, const Expr *e) {
 }
 
 static void need_outputs(void *user, LStmt *l) {
-    bool reads = l->kind == L_LAUNCH || l->kind == L_CALL;
+    bool reads = l->kind == L_LAUNCH || l->kind == L_CALL || l->kind == L_COPY;
     for (int k = 0; reads && k < l->n_args; k++) need_output(user, l->args[k]);
     if (l->tensor) need_output(user, l->tensor);
     if (l->cond) expr_visit(l->cond, need_loaded, user);
@@ -261,12 +295,15 @@ static void resize(Host *h, const LStmt *l) {
 static void repeat(Host *h, const LStmt *l) {
     Gen *g = h->g;
     Fn *F = &h->F;
-    int arena = h->model->plan->slot_arena;
+    const Plan *plan = h->model->plan;
+    int arena = plan->slot_arena, there = plan->slot_device_arena;
     bool places = l->n_iargs || lbody_places(&l->body);
     host_store_slot(h, l->sym->slot, const_i64(g, 0));
     if (places) lbody_each(&l->body, need_outputs, h); /* what must outlive a round */
     at_top(h);
     V top = places ? LLVMBuildLoad2(g->b, g->i64, host_slot(h, arena), "") : NULL;
+    V top_there =
+        places && there >= 0 ? LLVMBuildLoad2(g->b, g->i64, host_slot(h, there), "") : NULL;
     LLVMBasicBlockRef before = F->block, head = fn_block(F, "loop"), body = fn_block(F, "body"),
                       after = fn_block(F, "after");
     at_top(h);
@@ -276,6 +313,7 @@ static void repeat(Host *h, const LStmt *l) {
     LLVMBuildCondBr(g->b, goes_on(h, l), body, after);
     F->block = body;
     at_top(h);
+    if (top_there) host_store_slot(h, there, top_there);
     host_body(h, &l->body);
     if (places) host_store_slot(h, arena, keep(h, l, top));
     resize(h, l);
@@ -325,6 +363,9 @@ void host_body(Host *h, const LBody *body) {
             break;
         case L_REQUIRE:
             require(h, l);
+            break;
+        case L_COPY:
+            copy(h, l);
             break;
         case L_SWAP:
             swap(h, l);

@@ -18,7 +18,7 @@ typedef struct KernelFn { /* one function to compile */
     const char *symbol;
     bool *may_alias; /* by parameter; NULL: none overlaps another */
     bool faults;
-    int64_t image_at; /* its description in the image, where kernels run on a device */
+    int64_t image_at; /* its description in the image, where it runs on a device */
 } KernelFn;
 typedef struct Model {
     Ctx *ctx;
@@ -30,6 +30,7 @@ typedef struct Model {
     const char *const *cpu, *const *features; /* per version */
     const char *weights_symbol;               /* embedded payload; NULL: elsewhere */
     const char *weights_file;                 /* base name, for --weights=file */
+    const char *driver;       /* symbol of a struct onnxcc_device, with image_symbol */
     const char *image_symbol; /* kernels for a device (runtime/cuda.h); NULL: they run here */
     bool hosted;
     bool own_members;  /* of a library: the pool, and what maps files */

@@ -134,6 +134,7 @@ static void try_kernel(Inplace *run, const Block *b, int at) {
         for (int j = 0; j < n_in && !s->out->alias; j++) {
             Life *l = in[j]->space == SP_ARENA ? life_of(run, in[j]) : NULL;
             if (!l || l->fixed || l->last != at || has(out, n_out, in[j])) continue;
+            if (in[j]->device != s->out->device) continue;
             if (!same_size(run->ctx, in[j], s->out)) continue;
             if (!loads_where_stored(run->ctx, k, s, in[j])) continue;
             s->out->alias = in[j];

@@ -65,7 +65,9 @@ static void each_item(void *user, Block *b, Item *it) {
     (void)b;
     if (it->kind != ITEM_KERNEL || it->kernel->hows.n) return;
     prepare(e->p, it->kernel);
-    for (int i = 0; i < e->opt->n_machines; i++)
+    bool host = e->opt->host && !it->device;
+    if (host) schedule_for(e->p, it->kernel, e->opt->host, e->opt);
+    for (int i = 0; i < e->opt->n_machines && !host; i++)
         schedule_for(e->p, it->kernel, e->opt->machine[i], e->opt);
     e->changed = true;
 }

@@ -9,7 +9,8 @@ typedef struct Lower {
     Loops *loops;
     const Machine *machine;
     Map *known; /* kernel hash -> Known chain */
-    Expr *scratch;
+    const Machine *host; /* of kernels that run on the host; NULL: all are of `machine` */
+    Expr *scratch, *device_scratch;
     int id;
     int segment;
 } Lower;
@@ -53,19 +54,21 @@ static bool same_syms(Ctx *ctx, const Kernel *a, const Kernel *b) {
            (x.at.n == 0 || !memcmp(x.at.at, y.at.at, sizeof(Sym *) * (size_t)x.at.n));
 }
 
-static LFunc *function_of(Lower *lo, Kernel *k, How *how) {
+static LFunc *function_of(Lower *lo, Kernel *k, How *how, bool device) {
     uint64_t hash =
         hash_mix(kernel_hash(lo->ctx, k), (uint64_t)(how->when ? how->when->id + 1 : 0));
     Known *first = map_get_int(lo->known, hash);
     for (Known *n = first; n; n = n->next)
-        if (same_syms(lo->ctx, n->kernel, k)) return n->func;
+        if (n->func->device == device && same_syms(lo->ctx, n->kernel, k)) return n->func;
     Known *n = NEW(lo->ctx->perm, Known);
     *n = (Known){apply_schedule(lo->program, k, how), k, how, first};
+    n->func->device = device;
     /* of the same kernel as the general one */
     if (how->when) n->func->name = arena_printf(lo->ctx->perm, "%s_few", k->name);
     map_set_int(lo->known, hash, n);
     vec_push(lo->ctx->perm, &lo->loops->kernels, n->func);
-    lo->scratch = expr_max(lo->ctx, lo->scratch, n->func->scratch);
+    Expr **most = device ? &lo->device_scratch : &lo->scratch;
+    *most = expr_max(lo->ctx, *most, n->func->scratch);
     return n->func;
 }
 
@@ -83,12 +86,13 @@ static double body_cost(const LBody *b) {
     return cost;
 }
 
-static void launch(Lower *lo, Kernel *k, How *how, LBody *body, int id) {
+static void launch(Lower *lo, Kernel *k, How *how, bool device, LBody *body, int id) {
     LStmt *l = lstmt_new(lo->ctx, L_LAUNCH);
     Tensor **in, **out;
     int n_in, n_out;
     kernel_tensors(lo->ctx, k, &in, &n_in, &out, &n_out);
-    l->func = function_of(lo, k, how);
+    l->device = device;
+    l->func = function_of(lo, k, how, device);
     l->args = NEW_ARRAY(lo->ctx->perm, Tensor *, n_in + n_out);
     for (int i = 0; i < n_in; i++) l->args[l->n_args++] = in[i];
     for (int i = 0; i < n_out; i++) {
@@ -112,30 +116,31 @@ static LBody *open_if(Lower *lo, LBody *body, Expr *cond, LBody **other) {
     return &l->body;
 }
 
-static void lower_kernel(Lower *lo, Kernel *k, LBody *body) {
+static void lower_kernel(Lower *lo, Kernel *k, bool device, LBody *body) {
     int id = lo->id++;
+    const char *machine = device || !lo->host ? lo->machine->name : lo->host->name;
     for (int i = 0; i < k->hows.n; i++) {
         How *how = k->hows.at[i];
-        if (strcmp(how->machine, lo->machine->name)) continue;
+        if (strcmp(how->machine, machine)) continue;
         if (!how->when) {
-            launch(lo, k, how, body, id);
+            launch(lo, k, how, device, body, id);
             return;
         }
         LBody *other;
-        launch(lo, k, how, open_if(lo, body, how->when, &other), id);
+        launch(lo, k, how, device, open_if(lo, body, how->when, &other), id);
         body = other;
     }
-    BUG("kernel %s has no schedule for %s", k->name, lo->machine->name);
+    BUG("kernel %s has no schedule for %s", k->name, machine);
 }
 
 /* ---- places ---- */
-static void place_segment(Lower *lo, int segment, LBody *body) {
+static void place_side(Lower *lo, int segment, bool device, LBody *body) {
     VEC(Tensor *) t = {0};
     VEC(Expr *) e = {0};
     Arena *a = lo->ctx->perm;
     for (int i = 0; i < lo->plan->buffers.n; i++) {
         PlanBuffer *b = &lo->plan->buffers.at[i];
-        if (b->segment != segment) continue;
+        if (b->segment != segment || b->tensor->device != device) continue;
         vec_push(a, &t, b->tensor);
         vec_push(a, &e, b->bytes);
         vec_push(a, &e, expr_int(lo->ctx, b->first));
@@ -143,11 +148,17 @@ static void place_segment(Lower *lo, int segment, LBody *body) {
     }
     if (t.n == 0 && segment > 0) return;
     LStmt *l = lstmt_new(lo->ctx, L_PLACE);
+    l->device = device;
     l->args = t.at, l->n_args = t.n;
     l->iargs = e.at, l->n_iargs = e.n;
     l->id = segment;
     l->lo = expr_int(lo->ctx, 0);
     lbody_add(lo->ctx, body, l);
+}
+
+static void place_segment(Lower *lo, int segment, LBody *body) {
+    place_side(lo, segment, false, body);
+    if (lo->plan->slot_device_arena >= 0) place_side(lo, segment, true, body);
 }
 
 static void bind_sym(Lower *lo, Sym *s, Expr *value, LBody *body) {
@@ -163,12 +174,25 @@ static void lower_block(Lower *, Block *, LBody *);
 static void lower_call(Lower *lo, Item *it, LBody *body) {
     LStmt *l = lstmt_new(lo->ctx, L_CALL);
     l->name = it->call;
+    l->device = it->device;
     l->args = NEW_ARRAY(lo->ctx->perm, Tensor *, it->n_in + it->n_out + 1);
     for (int i = 0; i < it->n_in; i++) l->args[l->n_args++] = it->in[i];
     for (int i = 0; i < it->n_out; i++) l->args[l->n_args++] = it->out[i];
     if (it->scratch) l->args[l->n_args++] = it->scratch;
     l->iargs = it->args;
     l->n_iargs = it->n_args;
+    l->id = lo->id++;
+    lbody_add(lo->ctx, body, l);
+}
+
+static void lower_copy(Lower *lo, Item *it, LBody *body) {
+    const Tensor *t = it->out[0];
+    LStmt *l = lstmt_new(lo->ctx, L_COPY);
+    l->args = NEW_ARRAY(lo->ctx->perm, Tensor *, 2);
+    l->args[l->n_args++] = it->in[0];
+    l->args[l->n_args++] = it->out[0];
+    l->device = it->device;
+    l->hi = expr_muli(lo->ctx, tensor_elements(lo->ctx, t), (int64_t)dtype_bytes(t->dtype));
     l->id = lo->id++;
     lbody_add(lo->ctx, body, l);
 }
@@ -239,13 +263,16 @@ static void lower_item(Lower *lo, Item *it, LBody *body) {
     LBody *other;
     switch (it->kind) {
     case ITEM_KERNEL:
-        lower_kernel(lo, it->kernel, body);
+        lower_kernel(lo, it->kernel, it->device, body);
         return;
     case ITEM_CALL:
         lower_call(lo, it, body);
         return;
     case ITEM_BIND:
         lower_bind(lo, it, body);
+        return;
+    case ITEM_COPY:
+        lower_copy(lo, it, body);
         return;
     case ITEM_LOOP:
         lower_loop(lo, it, body);
@@ -281,17 +308,16 @@ static void lower_to_bind(Lower *lo) {
 }
 
 Loops *lower_to_loops(Plan *plan, const Options *opt, const Machine *machine) {
-    (void)opt;
     Ctx *ctx = plan->ctx;
-    Lower lo = {ctx,
-                plan,
-                plan->program,
-                NEW(ctx->perm, Loops),
-                machine,
-                map_new(ctx->perm),
-                expr_int(ctx, 0),
-                0,
-                0};
+    Lower lo = {.ctx = ctx,
+                .plan = plan,
+                .program = plan->program,
+                .loops = NEW(ctx->perm, Loops),
+                .machine = machine,
+                .known = map_new(ctx->perm),
+                .host = opt->host,
+                .scratch = expr_int(ctx, 0),
+                .device_scratch = expr_int(ctx, 0)};
     lo.loops->ctx = ctx;
     lo.loops->name = plan->program->name;
     lo.loops->plan = plan;
@@ -299,5 +325,6 @@ Loops *lower_to_loops(Plan *plan, const Options *opt, const Machine *machine) {
     lower_block(&lo, plan->program->body, &lo.loops->run->body);
     lower_to_bind(&lo);
     plan->scratch = expr_max(ctx, plan->scratch, lo.scratch);
+    plan->device_scratch = expr_max(ctx, plan->device_scratch, lo.device_scratch);
     return lo.loops;
 }

@@ -114,29 +114,40 @@ static void add_buffer(Plan *plan, Tensor *t) {
     vec_push(plan->ctx->perm, &plan->buffers, b);
 }
 
-static bool known_sizes(const Plan *plan, struct onnxcc_live *live) {
-    for (int i = 0; i < plan->buffers.n; i++) {
-        const PlanBuffer *b = &plan->buffers.at[i];
-        if (!expr_is_int(b->bytes, &live[i].bytes)) return false;
-        live[i].first = b->first;
-        live[i].last = b->last;
-    }
+static bool known_sizes(const Plan *plan) {
+    for (int i = 0; i < plan->buffers.n; i++)
+        if (!expr_is_int(plan->buffers.at[i].bytes, NULL)) return false;
     return true;
 }
 
-static bool place_static(Plan *plan) {
-    int n = plan->buffers.n;
-    struct onnxcc_live *live = NEW_ARRAY(plan->ctx->perm, struct onnxcc_live, n + 1);
-    int64_t *offset = NEW_ARRAY(plan->ctx->perm, int64_t, n + 1);
-    if (!known_sizes(plan, live)) return false;
+/* The buffers of one side; gives the bytes of its arena. */
+static int64_t place_side(Plan *plan, bool device, int64_t *live_max) {
+    int n = 0, k = 0;
+    struct onnxcc_live *live =
+        NEW_ARRAY(plan->ctx->perm, struct onnxcc_live, plan->buffers.n + 1);
+    int64_t *offset = NEW_ARRAY(plan->ctx->perm, int64_t, plan->buffers.n + 1);
+    for (int i = 0; i < plan->buffers.n; i++) {
+        const PlanBuffer *b = &plan->buffers.at[i];
+        if (b->tensor->device != device) continue;
+        live[n] = (struct onnxcc_live){.first = b->first, .last = b->last};
+        expr_is_int(b->bytes, &live[n++].bytes);
+    }
     for (int step = 0; step < plan->n_steps; step++) {
         int64_t sum = 0;
         for (int i = 0; i < n; i++)
             if (live[i].first <= step && step <= live[i].last) sum += live[i].bytes;
-        plan->live_max = MAX(plan->live_max, sum);
+        *live_max = MAX(*live_max, sum);
     }
-    plan->arena = place_search(plan->ctx, live, n, plan->live_max, offset);
-    for (int i = 0; i < n; i++) plan->buffers.at[i].offset = offset[i];
+    int64_t arena = place_search(plan->ctx, live, n, *live_max, offset);
+    for (int i = 0; i < plan->buffers.n; i++)
+        if (plan->buffers.at[i].tensor->device == device) plan->buffers.at[i].offset = offset[k++];
+    return arena;
+}
+
+static bool place_static(Plan *plan) {
+    if (!known_sizes(plan)) return false;
+    plan->arena = place_side(plan, false, &plan->live_max);
+    plan->device_arena = place_side(plan, true, &plan->device_live_max);
     return true;
 }
 
@@ -145,8 +156,8 @@ Plan *make_plan(Program *p, const Options *opt) {
     Plan *plan = NEW(p->ctx->perm, Plan);
     plan->ctx = p->ctx;
     plan->program = p;
-    plan->arena = -1;
-    plan->scratch = expr_int(p->ctx, 0);
+    plan->arena = plan->device_arena = -1;
+    plan->scratch = plan->device_scratch = expr_int(p->ctx, 0);
     for (int i = 0; i < p->tensors.n; i++) p->tensors.at[i]->aux = NULL;
     for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->slot = i;
     for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->slot = i;

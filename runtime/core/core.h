@@ -25,6 +25,7 @@ struct core_ctx {
     void *user;
     void *state;
     uint64_t seed;
+    void *device; /* the model's state on it */
 };
 const struct core_ctx *core_ctx_of(const struct onnxcc_model *,
                                    const void *ctx); /* NULL: not open */
@@ -66,6 +67,10 @@ struct core_out {
 struct core_out core_output(const struct onnxcc_model *, void *outputs, int k);
 size_t core_outputs_bytes(const struct onnxcc_model *); /* sizeof(NAME_outputs) */
 int64_t core_elements(const struct onnxcc_tensor *, const int64_t *syms);
+
+/* ---- launch.c: what the hook says to a step; false: it does not run ---- */
+bool core_step_begins(struct onnxcc_frame *, int step);
+void core_step_ends(struct onnxcc_frame *, int step);
 
 /* ---- calls_*.c ---- */
 int core_dtype_bytes(int dtype); /* 0: not a type of whole bytes */

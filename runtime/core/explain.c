@@ -51,6 +51,22 @@ static void say_weights(struct text *t, const struct onnxcc_model *m, int which)
     }
 }
 
+static const char *const device_text[] = {
+    "NVIDIA's driver was not found",
+    "NVIDIA's driver is too old",
+    "no NVIDIA GPU was found",
+    "the program has no code for this GPU",
+    "the GPU is out of memory",
+    "a kernel failed on the GPU",
+    "the GPU cannot be used",
+};
+
+static void say_device(struct text *t, const struct onnxcc_model *m, int code) {
+    int n = (int)(sizeof device_text / sizeof device_text[0]), i = ONNXCC_INDEX(code);
+    const char *said = m->device ? m->device->said(code) : 0;
+    text_str(t, said ? said : device_text[i >= 0 && i < n ? i : n - 1]);
+}
+
 static const char *const plain[ONNXCC_E_KINDS] = {
     [ONNXCC_OK] = "no error",
     [ONNXCC_E_ABI] = "config.size is not that of the model's header, or the header is of another "
@@ -116,6 +132,7 @@ int onnxcc_core_explain(const struct onnxcc_model *m, int code, char *buf, size_
     int kind = ONNXCC_KIND(code);
     if (n) buf[0] = 0;
     if (kind == ONNXCC_E_CPU) say_cpu(&t, m);
+    else if (kind == ONNXCC_E_DEVICE) say_device(&t, m, code);
     else if (kind == ONNXCC_E_WEIGHTS) say_weights(&t, m, ONNXCC_INDEX(code));
     else if (kind < ONNXCC_E_KINDS && plain[kind]) text_str(&t, plain[kind]);
     else if (code < 0 || !say_indexed(&t, m, code)) {

@@ -22,10 +22,6 @@ static void run_part(void *arg, int i) {
     l->fn(l->args, lo, lo + each + (i < rest), l->scratch + i * l->stride);
 }
 
-void onnxcc_wait(struct onnxcc_frame *f) {
-    if (f->model->device) f->model->device->wait(f);
-}
-
 /* How many parts are worth it. */
 static int parts_of(const struct onnxcc_frame *f, int64_t total, int64_t item_ops) {
     int64_t parts = f->pool ? f->threads : 1;
@@ -41,26 +37,28 @@ static bool stopped(struct onnxcc_frame *f) {
     return ONNXCC_KIND(__atomic_load_n(&f->fault, __ATOMIC_RELAXED)) == ONNXCC_E_STOPPED;
 }
 
+bool core_step_begins(struct onnxcc_frame *f, int step) {
+    if (!f->hook) return true;
+    if (stopped(f)) return false;
+    if (!f->hook(f->user, step, 0)) return true;
+    f->fault = ONNXCC_CODE(ONNXCC_E_STOPPED, step, 0); /* also over an earlier fault */
+    return false;
+}
+
+void core_step_ends(struct onnxcc_frame *f, int step) {
+    if (f->hook && f->hook(f->user, step, 1)) f->fault = ONNXCC_CODE(ONNXCC_E_STOPPED, step, 0);
+}
+
 void onnxcc_launch(struct onnxcc_frame *f, int kernel, onnxcc_kernel_fn fn, void *const *bufs,
                    int64_t total, int64_t item_ops, int64_t scratch_bytes) {
     (void)scratch_bytes; /* at most frame->scratch_stride: bind took the maximum */
-    if (f->hook) {
-        if (stopped(f)) return;
-        if (f->hook(f->user, kernel, 0)) {
-            f->fault = ONNXCC_CODE(ONNXCC_E_STOPPED, kernel,
-                                   0); /* also over an earlier fault: no kernel runs */
-            return;
-        }
-    }
-    if (total > 0 && f->model->device) {
-        f->model->device->launch(f, kernel, (const void *)(uintptr_t)fn, bufs, total);
-        if (f->hook) onnxcc_wait(f); /* whoever looks sees the kernel's end */
-    } else if (total > 0) {
+    if (!core_step_begins(f, kernel)) return;
+    if (total > 0) {
         struct onnxcc_kargs args = {bufs, f->syms, f};
         struct launch l = {
             fn, &args, total, parts_of(f, total, item_ops), f->scratch, f->scratch_stride};
         if (l.parts == 1) run_part(&l, 0);
         else f->pool->run(f->pool, run_part, &l, l.parts);
     }
-    if (f->hook && f->hook(f->user, kernel, 1)) f->fault = ONNXCC_CODE(ONNXCC_E_STOPPED, kernel, 0);
+    core_step_ends(f, kernel);
 }

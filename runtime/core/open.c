@@ -80,6 +80,11 @@ int onnxcc_core_open(const struct onnxcc_model *m, void *ctx, const struct onnxc
     c.user = config.user;
     c.state = config.state;
     c.seed = config.seed;
+    code = m->device ? m->device->open(m, &config, c.weights, &c.device) : ONNXCC_OK;
+    if (code) {
+        if (c.mapped && m->host && m->host->unmap) m->host->unmap(c.mapped, c.mapped_bytes);
+        return code;
+    }
     memcpy(ctx, &c, sizeof c);
     return ONNXCC_OK;
 }
@@ -87,6 +92,7 @@ int onnxcc_core_open(const struct onnxcc_model *m, void *ctx, const struct onnxc
 void onnxcc_core_close(const struct onnxcc_model *m, void *ctx) {
     const struct core_ctx *c = core_ctx_of(m, ctx);
     if (!c) return;
+    if (m->device) m->device->close(c->device);
     if (c->mapped && m->host && m->host->unmap) m->host->unmap(c->mapped, c->mapped_bytes);
     memset(ctx, 0, sizeof *c);
 }

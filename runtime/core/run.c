@@ -165,42 +165,107 @@ static void publish(struct onnxcc_frame *f) {
     }
 }
 
-int onnxcc_core_run(const struct onnxcc_model *m, const void *ctx, const void *inputs,
-                    void *outputs, const int64_t *dims, void *arena, size_t arena_bytes) {
-    const struct core_ctx *c = core_ctx_of(m, ctx);
-    if (!c) return ONNXCC_E_CONTEXT;
+/* The frame of a run whose head, scratch and buffers lie in `arena`. */
+static int begin(struct onnxcc_frame *f, const struct core_ctx *c, const void *inputs,
+                 void *outputs, const int64_t *dims, char *arena, size_t arena_bytes) {
+    const struct onnxcc_model *m = c->model;
     int64_t head = ONNXCC_HEAD_BYTES(m->n_syms, m->n_outputs);
+    struct layout l;
     if (!arena || (uint64_t)arena_bytes < (uint64_t)head) return need(m, outputs, head);
     if ((uintptr_t)arena % ONNXCC_ALIGN) return ONNXCC_E_ALIGN;
-    int64_t *syms = arena;
-    struct onnxcc_frame f = {.model = m,
-                             .syms = syms,
-                             .weights = c->weights,
-                             .in = inputs,
-                             .out = (void *const *)(syms + m->n_syms),
-                             .state = c->state,
-                             .pool = c->pool,
-                             .hook = c->hook,
-                             .user = c->user,
-                             .seed = c->seed,
-                             .outputs = outputs};
-    struct layout l;
+    int64_t *syms = (int64_t *)(void *)arena;
+    *f = (struct onnxcc_frame){.model = m,
+                               .syms = syms,
+                               .weights = c->weights,
+                               .in = inputs,
+                               .out = (void *const *)(syms + m->n_syms),
+                               .state = c->state,
+                               .pool = c->pool,
+                               .hook = c->hook,
+                               .user = c->user,
+                               .seed = c->seed,
+                               .outputs = outputs,
+                               .device = c->device};
     int code = bind(m, dims, syms, &l);
-    if (!code) code = divide(&f, &l, arena, (int64_t)arena_bytes);
-    if (!code) code = check_pointers(&f);
-    if (code) return code;
-    code = c->run(&f);
-    onnxcc_wait(&f);
-    if (!code) code = f.fault;
-    if (ONNXCC_KIND(code) == ONNXCC_E_ARENA)
-        return need(m, outputs, f.arena_needed + (f.arena - (char *)arena));
-    if (!code || ONNXCC_KIND(code) == ONNXCC_E_CAPACITY) publish(&f);
+    if (!code) code = divide(f, &l, arena, (int64_t)arena_bytes);
+    return code ? code : check_pointers(f);
+}
+
+/* What a run has said becomes its code; shapes and addresses go to the caller. */
+static int end(struct onnxcc_frame *f, int code, const char *arena) {
+    if (!code) code = f->fault;
+    if (code == ONNXCC_E_ARENA)
+        return need(f->model, f->outputs, f->arena_needed + (f->arena - arena));
+    if (!code || ONNXCC_KIND(code) == ONNXCC_E_CAPACITY) publish(f);
     return code;
+}
+
+int onnxcc_core_run(const struct onnxcc_model *m, const void *ctx, const void *inputs,
+                    void *outputs, const int64_t *dims, void *arena, size_t arena_bytes) {
+    struct onnxcc_frame f;
+    const struct core_ctx *c = core_ctx_of(m, ctx);
+    if (!c) return ONNXCC_E_CONTEXT;
+    int code = begin(&f, c, inputs, outputs, dims, arena, arena_bytes);
+    if (code) return code;
+    return end(&f, m->device ? m->device->run(&f, c->run) : c->run(&f), arena);
+}
+
+/* ---- on a device ---- */
+static int64_t device_bytes(const struct onnxcc_model *m, const int64_t *syms) {
+    int64_t buffers = syms[m->slot_device_arena], scratch = syms[m->slot_device_scratch];
+    if (buffers < 0 || buffers > MAX_BYTES || scratch < 0 || scratch > MAX_BYTES) return 0;
+    int64_t bytes = ONNXCC_ROUND(scratch) + ONNXCC_ROUND(buffers);
+    return bytes ? bytes : ONNXCC_ALIGN;
+}
+
+size_t onnxcc_core_device_bytes(const struct onnxcc_model *m, const int64_t *dims, int64_t *syms) {
+    struct layout l;
+    if (bind(m, dims, syms, &l)) return 0;
+    return m->slot_device_arena < 0 ? ONNXCC_ALIGN : (size_t)device_bytes(m, syms);
+}
+
+/* The head and the host's part of the plan lie in room of the device's state. */
+int onnxcc_core_run_device(const struct onnxcc_model *m, const void *ctx, const void *inputs,
+                           void *outputs, const int64_t *dims, void *arena, size_t arena_bytes,
+                           void *stream) {
+    struct onnxcc_frame f;
+    const struct core_ctx *c = core_ctx_of(m, ctx);
+    if (!c) return ONNXCC_E_CONTEXT;
+    int64_t bytes = ONNXCC_HEAD_BYTES(m->n_syms, m->n_outputs);
+    if (!arena) return need(m, outputs, 0);
+    if ((uintptr_t)arena % ONNXCC_ALIGN) return ONNXCC_E_ALIGN;
+    for (int code;;) {
+        size_t needed = 0;
+        void *room = m->device->room(c->device, (size_t)bytes);
+        if (!room) return ONNXCC_E_ARENA;
+        struct core_ctx alone = *c;
+        alone.pool = 0;
+        code = begin(&f, &alone, inputs, outputs, dims, room, (size_t)bytes);
+        f.device_arena = arena;
+        f.device_bytes = (int64_t)arena_bytes;
+        f.stream = stream;
+        if (!code) code = end(&f, m->device->run_on(&f, c->run), room);
+        if (code == ONNXCC_CODE(ONNXCC_E_ARENA, 1, 0)) {
+            need(m, outputs, f.arena_needed);
+            code = ONNXCC_E_ARENA;
+        } else if (code == ONNXCC_E_ARENA && outputs) {
+            needed = *(size_t *)((char *)outputs + output_offset(m, m->n_outputs));
+        }
+        m->device->room_done(c->device);
+        if (!needed) return code;
+        bytes = (int64_t)needed;
+    }
+}
+
+int onnxcc_core_status(const struct onnxcc_model *m, const void *ctx) {
+    const struct core_ctx *c = core_ctx_of(m, ctx);
+    return c ? m->device->status(c->device) : ONNXCC_E_CONTEXT;
 }
 
 void *onnxcc_out_place(struct onnxcc_frame *f, int k, void *place) {
     struct core_out out = core_output(f->model, f->outputs, k);
     void **at = (void **)&f->out[k];
+    if (f->given && (f->model->outputs[k].flags & ONNXCC_T_DEVICE)) return *at = place;
     if (!*out.data) return *at = place;
     if ((uint64_t)core_elements(&f->model->outputs[k], f->syms) <= *out.capacity) return *at;
     onnxcc_fault(f, ONNXCC_CODE(ONNXCC_E_CAPACITY, k, 0));

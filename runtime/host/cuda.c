@@ -1,196 +1,292 @@
-/* Kernels on an NVIDIA GPU. Memory is managed memory, which the GPU and the host both see: runtime
- * operators and values that the host reads need no copies of their own; the host only waits before
- * it looks. All kernels run in one stream, in order. */
-#include "../cuda.h"
-#include "cuda_driver.h"
+/* Opening a model on an NVIDIA GPU: the device, the kernels for it, weights in its memory. */
+#include "cuda_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static struct {
-    struct cuda_driver d;
-    char name[128];
-    int chip; /* 90: compute capability 9.0 */
-    bool careful; /* the host must not touch managed memory while a kernel runs */
-    CuStream stream;
-    const struct onnxcc_cuda_image *image;
-    CuModule module;
-    CuFunction *function; /* by index; NULL: not asked for yet */
-    int32_t *fault;       /* managed: a flag per step of the model */
-    int n_faults;
-} gpu;
+/* ---- errors ---- */
+int cuda_check(struct cuda *c, int code, const char *doing) {
+    char text[300];
+    if (!code) return 0;
+    cuda_error_text(&c->d, code, text, sizeof text);
+    if (code >= CU_KERNEL_FAULTS && code <= CU_LAST_KERNEL_FAULT && code != CU_TOO_LARGE)
+        return cuda_fail(CUDA_KERNEL_FAILED, "%s: %s: %s%s", c->name, doing, text,
+                         c->careful ? ""
+                                    : "; with ONNXCC_CUDA_SYNC=1 in the environment it says which "
+                                      "kernel that is");
+    return cuda_fail(code == CU_OUT_OF_MEMORY ? CUDA_NO_MEMORY : CUDA_UNUSABLE, "%s: %s: %s",
+                     c->name, doing, text);
+}
 
-static void check(int code, const char *doing) {
-    if (code) host_refuse("%s: %s: %s", gpu.name, doing, cuda_driver_error(&gpu.d, code));
+/* ---- the context ---- */
+int cuda_enter(struct cuda *c) {
+    return cuda_check(c, c->d.context_push(c->context), "entering its context");
+}
+
+void cuda_leave(struct cuda *c) {
+    CuContext old;
+    c->d.context_pop(&old);
 }
 
 /* ---- memory ---- */
-static void *cuda_alloc(size_t bytes) {
-    CuPointer at = 0;
+int cuda_grow(struct cuda *c, struct cuda_block *b, size_t bytes, const char *what) {
     size_t unused = 0, total = 0;
-    int code = gpu.d.alloc_managed(&at, bytes ? bytes : 1, 1 /* attached to all streams */);
-    if (code == CU_OUT_OF_MEMORY) {
-        gpu.d.memory_info(&unused, &total);
-        host_refuse("%s: out of memory: %zu bytes needed, %zu of %zu free", gpu.name, bytes, unused,
-                    total);
+    if (bytes <= b->bytes) return 0;
+    if (b->at) {
+        c->d.stream_wait(c->stream);
+        c->d.free(b->at);
+        c->used -= b->bytes;
+        *b = (struct cuda_block){0, 0};
+        cuda_replay_close(c); /* it names the old addresses */
     }
-    check(code, "memory");
-    return (void *)(uintptr_t)at;
+    int code = c->d.alloc(&b->at, bytes);
+    if (code == CU_OUT_OF_MEMORY) {
+        c->d.memory_info(&unused, &total);
+        return cuda_fail(CUDA_NO_MEMORY, "%s: out of memory: %zu bytes needed for %s, %zu of %zu free",
+                         c->name, bytes, what, unused, total);
+    }
+    if (code) return cuda_check(c, code, "memory");
+    b->bytes = bytes;
+    c->used += bytes;
+    if (c->used > c->most) c->most = c->used;
+    return 0;
 }
 
-static void cuda_free(void *at) {
-    if (at) check(gpu.d.free((CuPointer)(uintptr_t)at), "freeing memory");
-}
-
-static size_t cuda_memory(void) {
-    size_t unused = 0, total = 0;
-    check(gpu.d.memory_info(&unused, &total), "memory");
-    return total;
-}
-
-/* ---- opening ---- */
-static void open_device(void) {
-    int count = 0, device = 0, major = 0, minor = 0, concurrent = 0;
-    CuContext context;
-    cuda_driver_open(&gpu.d);
-    snprintf(gpu.name, sizeof gpu.name, "the GPU");
-    if (gpu.d.device_count(&count) || !count) host_refuse("no NVIDIA GPU was found");
-    check(gpu.d.device_get(&device, 0), "opening it");
-    gpu.d.device_name(gpu.name, sizeof gpu.name, device);
-    check(gpu.d.device_attribute(&major, CU_MAJOR, device), "asking its version");
-    check(gpu.d.device_attribute(&minor, CU_MINOR, device), "asking its version");
-    gpu.d.device_attribute(&concurrent, CU_CONCURRENT_MANAGED, device);
-    gpu.chip = major * 10 + minor;
-    gpu.careful = !concurrent;
-    check(gpu.d.context_retain(&context, device), "opening it");
-    check(gpu.d.context_set(context), "opening it");
-    check(gpu.d.stream_create(&gpu.stream, 1 /* without the default stream */), "opening it");
-}
-
-static const void *in_image(int64_t at) {
-    return (const char *)gpu.image + at;
+/* ---- which code ---- */
+static const void *in_image(const struct cuda *c, int64_t at) {
+    return (const char *)c->image + at;
 }
 
 /* How well a binary suits the chip; 0: not at all. Its own code before code for a lower minor
  * version, that before PTX. */
-static int fitness(const struct onnxcc_cuda_binary *b) {
-    if (b->kind == ONNXCC_CUDA_EXACT) return b->arch == gpu.chip ? 3000 : 0;
-    if (b->arch > gpu.chip) return 0;
+static int fitness(const struct cuda *c, const struct onnxcc_cuda_binary *b) {
+    if (b->kind == ONNXCC_CUDA_EXACT) return b->arch == c->chip ? 3000 : 0;
+    if (b->arch > c->chip) return 0;
     if (b->kind == ONNXCC_CUDA_PTX) return 1000 + b->arch;
-    return b->arch / 10 == gpu.chip / 10 ? 2000 + b->arch : 0;
+    return b->arch / 10 == c->chip / 10 ? 2000 + b->arch : 0;
 }
 
-static void no_code(void) {
-    const struct onnxcc_cuda_binary *b = in_image(gpu.image->binaries);
+static int no_code(const struct cuda *c, const char *refused) {
+    const struct onnxcc_cuda_binary *b = in_image(c, c->image->binaries);
     char list[256] = "";
-    for (int i = 0; i < gpu.image->n_binaries; i++) {
+    for (int i = 0; i < c->image->n_binaries; i++) {
         size_t n = strlen(list);
         snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", b[i].name);
     }
-    host_refuse("%s (sm_%d) cannot run this program, which was compiled for %s; compile it with "
-                "--gpu-arch=sm_%d",
-                gpu.name, gpu.chip, list, gpu.chip);
+    if (refused)
+        return cuda_fail(CUDA_NO_CODE,
+                         "%s (sm_%d): the driver takes none of this program's kernels (%s): %s; "
+                         "compile it with --gpu-arch=sm_%d, or update the driver",
+                         c->name, c->chip, list, refused, c->chip);
+    return cuda_fail(CUDA_NO_CODE,
+                     "%s (sm_%d) cannot run this program, which was compiled for %s; compile it "
+                     "with --gpu-arch=sm_%d",
+                     c->name, c->chip, list, c->chip);
 }
 
 /* The best binary that the driver accepts. */
-static void load_module(void) {
-    const struct onnxcc_cuda_binary *b = in_image(gpu.image->binaries);
+static int load_module(struct cuda *c) {
+    const struct onnxcc_cuda_binary *b = in_image(c, c->image->binaries);
+    char text[200];
     for (int limit = 1 << 30, code = 0;;) {
         int best = -1;
-        for (int i = 0; i < gpu.image->n_binaries; i++)
-            if (fitness(&b[i]) > 0 && fitness(&b[i]) < limit &&
-                (best < 0 || fitness(&b[i]) > fitness(&b[best])))
+        for (int i = 0; i < c->image->n_binaries; i++)
+            if (fitness(c, &b[i]) > 0 && fitness(c, &b[i]) < limit &&
+                (best < 0 || fitness(c, &b[i]) > fitness(c, &b[best])))
                 best = i;
-        if (best < 0 && !code) no_code();
-        if (best < 0) check(code, "loading the kernels");
-        code = gpu.d.module_load(&gpu.module, in_image(b[best].at));
-        if (!code) return;
+        if (best < 0)
+            return no_code(c, code ? cuda_error_text(&c->d, code, text, sizeof text) : NULL);
+        code = c->d.module_load(&c->module, in_image(c, b[best].at));
+        if (!code) return 0;
         if (code != CU_NO_BINARY && code != CU_BAD_PTX && code != CU_UNSUPPORTED_PTX)
-            check(code, "loading the kernels");
-        limit = fitness(&b[best]);
+            return cuda_check(c, code, "loading the kernels");
+        limit = fitness(c, &b[best]);
     }
 }
 
-static void cuda_open(const struct onnxcc_model *m) {
-    if (!gpu.stream) open_device();
-    if (gpu.image != m->image) {
-        gpu.image = m->image;
-        load_module();
-        free(gpu.function);
-        gpu.function = host_alloc(sizeof *gpu.function * (size_t)gpu.image->n_kernels);
+static int find_functions(struct cuda *c) {
+    const struct onnxcc_cuda_kernel *k = in_image(c, c->image->kernels);
+    enum { PLAIN_SHARED = 48 << 10 }; /* more must be asked for */
+    for (int i = 0; i < c->image->n_kernels; i++) {
+        const char *name = in_image(c, k[i].name);
+        int code = cuda_check(c, c->d.module_function(&c->function[i], c->module, name), name);
+        if (!code && k[i].shared > PLAIN_SHARED)
+            code = cuda_check(
+                c, c->d.function_set(c->function[i], CU_DYNAMIC_SHARED, k[i].shared), name);
+        if (code) return code;
     }
-    cuda_free(gpu.fault);
-    gpu.n_faults = m->n_kernels + 1;
-    gpu.fault = cuda_alloc(sizeof *gpu.fault * (size_t)gpu.n_faults);
-    memset(gpu.fault, 0, sizeof *gpu.fault * (size_t)gpu.n_faults);
+    return 0;
 }
 
-/* ---- running ---- */
-static void cuda_wait(struct onnxcc_frame *f) {
-    check(gpu.d.stream_wait(gpu.stream), "running the kernels");
-    for (int i = 0; i < gpu.n_faults; i++) {
-        if (!gpu.fault[i]) continue;
-        gpu.fault[i] = 0;
-        if (!f->fault) f->fault = ONNXCC_CODE(ONNXCC_E_FAULT, i, 0);
+/* ---- opening ---- */
+static int open_device(struct cuda *c, const struct onnxcc_config *config) {
+    int count = 0, code;
+    snprintf(c->name, sizeof c->name, "the GPU");
+    if ((code = cuda_driver_open(&c->d))) return code;
+    if (c->d.device_count(&count) || !count)
+        return cuda_fail(CUDA_NO_DEVICE, "no NVIDIA GPU was found");
+    if (!config->context && (config->device < 0 || config->device >= count))
+        return cuda_fail(CUDA_NO_DEVICE, "there is no GPU %d, but %d of them", config->device,
+                         count);
+    if (config->context) {
+        c->context = config->context;
+        return 0;
     }
+    code = cuda_check(c, c->d.device_get(&c->device, config->device), "opening it");
+    if (!code) code = cuda_check(c, c->d.context_retain(&c->context, c->device), "opening it");
+    c->primary = !code;
+    return code;
 }
 
-static CuFunction function_of(const struct onnxcc_cuda_kernel *k) {
-    CuFunction *f = &gpu.function[k->index];
-    if (!*f) check(gpu.d.module_function(f, gpu.module, in_image(k->name)), "finding a kernel");
-    return *f;
+/* In its context. */
+static int ask_device(struct cuda *c) {
+    int major = 0, minor = 0;
+    int code = cuda_check(c, c->d.context_device(&c->device), "its context");
+    if (!code) c->d.device_name(c->name, sizeof c->name, c->device);
+    if (!code) code = cuda_check(c, c->d.device_attribute(&major, CU_MAJOR, c->device), "version");
+    if (!code) code = cuda_check(c, c->d.device_attribute(&minor, CU_MINOR, c->device), "version");
+    c->chip = major * 10 + minor;
+    return code ? code
+                : cuda_check(c, c->d.stream_create(&c->stream, 1 /* beside the default one */),
+                             "opening it");
 }
 
-enum { MAX_ARGS = 128 };
-union argument {
-    const void *pointer;
-    int64_t wide;
-    int32_t narrow;
-};
-
-static union argument number(const struct onnxcc_cuda_kernel *k, int64_t v) {
-    union argument a = {.wide = v};
-    if (k->flags & ONNXCC_CUDA_SMALL) a.narrow = (int32_t)v;
-    return a;
+static int open_memory(struct cuda *c, const char *weights) {
+    enum { PORTABLE = 1, MAPPED = 2 };
+    size_t bytes = (size_t)c->model->weights_bytes, flags = sizeof *c->fault * (size_t)c->n_faults;
+    void *at = NULL;
+    int code = cuda_check(c, c->d.alloc_host(&at, flags, PORTABLE | MAPPED), "memory for faults");
+    if (code) return code;
+    c->fault = at;
+    memset(c->fault, 0, flags);
+    code = cuda_check(c, c->d.host_address(&c->fault_at, c->fault, 0), "memory for faults");
+    if (code || !bytes) return code;
+    if ((code = cuda_grow(c, &c->weights, bytes, "the weights"))) return code;
+    return cuda_check(c, c->d.to_device_now(c->weights.at, weights, bytes), "copying the weights");
 }
 
-/* See runtime/cuda.h for the order. */
-static int arguments(struct onnxcc_frame *f, int kernel, const struct onnxcc_cuda_kernel *k,
-                     void *const *bufs, int64_t total, union argument *a) {
-    const int32_t *args = in_image(k->args);
-    int n = 0;
-    for (int i = 0; i < k->n_bufs; i++) a[n++].pointer = bufs[args[i]];
-    for (int i = 0; i < k->n_syms; i++) a[n++] = number(k, f->syms[args[k->n_bufs + i]]);
-    if (k->flags & ONNXCC_CUDA_FAULTS) a[n++].pointer = &gpu.fault[kernel];
-    if (k->flags & ONNXCC_CUDA_SCRATCH) {
-        a[n++].pointer = f->scratch;
-        a[n++].wide = f->scratch_stride / ((int64_t)k->max_blocks * k->per_block);
+static bool is_set(const char *name, char value) {
+    const char *text = getenv(name);
+    return text && *text == value;
+}
+
+static void cuda_close(void *state) {
+    struct cuda *c = state;
+    if (!c) return;
+    if (c->context && !cuda_enter(c)) {
+        if (c->stream) c->d.stream_wait(c->stream);
+        cuda_replay_close(c);
+        cuda_trace_close(c);
+        struct cuda_block *blocks[] = {&c->weights, &c->arena, &c->staging};
+        for (int i = 0; i < 3; i++)
+            if (blocks[i]->at) c->d.free(blocks[i]->at);
+        if (c->fault) c->d.free_host(c->fault);
+        if (c->module) c->d.module_unload(c->module);
+        if (c->stream) c->d.stream_destroy(c->stream);
+        cuda_leave(c);
     }
-    a[n++] = number(k, 0);
-    a[n++] = number(k, total);
-    return n;
+    if (c->primary) c->d.context_release(c->device);
+    pthread_mutex_destroy(&c->lock);
+    for (int i = 0; i < CUDA_REPLAYS; i++) free(c->replay[i].key);
+    free(c->function);
+    free(c->in);
+    free(c->room);
+    free(c->key);
+    free(c->event);
+    free(c);
 }
 
-static void cuda_launch(struct onnxcc_frame *f, int kernel, const void *description,
-                        void *const *bufs, int64_t total) {
-    const struct onnxcc_cuda_kernel *k = description;
-    union argument a[MAX_ARGS];
-    void *at[MAX_ARGS];
-    int64_t blocks = (total + k->per_block - 1) / k->per_block;
-    if (k->n_bufs + k->n_syms + 5 > MAX_ARGS || kernel < 0 || kernel >= gpu.n_faults)
-        host_refuse("a kernel with %d arguments cannot be launched", k->n_bufs + k->n_syms);
-    int n = arguments(f, kernel, k, bufs, total, a);
-    for (int i = 0; i < n; i++) at[i] = &a[i];
-    if (blocks > k->max_blocks) blocks = k->max_blocks;
-    check(gpu.d.launch(function_of(k), (unsigned)blocks, 1, 1, (unsigned)k->threads, 1, 1, 0,
-                       gpu.stream, at, NULL),
-          in_image(k->name));
-    if (gpu.careful) cuda_wait(f);
+static struct cuda *new_state(const struct onnxcc_model *m) {
+    struct cuda *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->model = m;
+    c->image = m->image;
+    c->n_faults = m->n_kernels + 1;
+    c->n_key = 3 + m->n_dims + m->n_inputs + m->n_outputs;
+    c->careful = is_set("ONNXCC_CUDA_SYNC", '1');
+    c->replays_allowed = !c->careful && !is_set("ONNXCC_CUDA_GRAPHS", '0');
+    c->function = calloc((size_t)c->image->n_kernels + 1, sizeof *c->function);
+    c->in = calloc((size_t)m->n_inputs + 1, sizeof *c->in);
+    c->key = calloc((size_t)c->n_key, sizeof *c->key);
+    pthread_mutex_init(&c->lock, NULL);
+    if (c->function && c->in && c->key) return c;
+    cuda_close(c);
+    return NULL;
+}
+
+static int cuda_open(const struct onnxcc_model *m, const struct onnxcc_config *config,
+                     const char *weights, void **state) {
+    struct cuda *c = new_state(m);
+    if (!c) return cuda_fail(CUDA_UNUSABLE, "out of the host's memory");
+    int code = open_device(c, config);
+    if (!code) code = cuda_enter(c);
+    if (!code) {
+        code = ask_device(c);
+        if (!code) code = load_module(c);
+        if (!code) code = find_functions(c);
+        if (!code) code = open_memory(c, weights);
+        cuda_leave(c);
+    }
+    if (code) cuda_close(c);
+    else *state = c;
+    return code;
+}
+
+/* ---- between runs ---- */
+static void *cuda_room(void *state, size_t bytes) {
+    struct cuda *c = state;
+    pthread_mutex_lock(&c->lock);
+    if (bytes > c->room_bytes) {
+        bytes = (bytes + ONNXCC_ALIGN - 1) / ONNXCC_ALIGN * ONNXCC_ALIGN;
+        free(c->room);
+        c->room = aligned_alloc(ONNXCC_ALIGN, bytes);
+        c->room_bytes = c->room ? bytes : 0;
+    }
+    if (!c->room) pthread_mutex_unlock(&c->lock);
+    return c->room;
+}
+
+static void cuda_room_done(void *state) {
+    pthread_mutex_unlock(&((struct cuda *)state)->lock);
+}
+
+static int cuda_status(void *state) {
+    struct cuda *c = state;
+    int code = cuda_enter(c), driver;
+    if (code) return code;
+    driver = c->d.stream_query(c->stream);
+    if (driver && driver != CU_NOT_READY) code = cuda_check(c, driver, "running the kernels");
+    for (int i = 0; i < c->n_faults && !code; i++) {
+        if (!__atomic_exchange_n(&c->fault[i], 0, __ATOMIC_ACQUIRE)) continue;
+        code = ONNXCC_CODE(ONNXCC_E_FAULT, i, 0);
+    }
+    cuda_leave(c);
+    return code;
+}
+
+static void cuda_use(void *state, struct onnxcc_device_use *u) {
+    const struct cuda *c = state;
+    *u = (struct onnxcc_device_use){.name = c->name,
+                                    .weights = (int64_t)c->weights.bytes,
+                                    .arena = (int64_t)c->arena.bytes,
+                                    .staging = (int64_t)c->staging.bytes,
+                                    .most = (int64_t)c->most,
+                                    .replays = c->replays};
 }
 
 const struct onnxcc_device onnxcc_cuda = {.open = cuda_open,
-                                          .alloc = cuda_alloc,
-                                          .free = cuda_free,
-                                          .memory = cuda_memory,
+                                          .close = cuda_close,
+                                          .run = cuda_run,
+                                          .run_on = cuda_run_on,
+                                          .room = cuda_room,
+                                          .room_done = cuda_room_done,
+                                          .status = cuda_status,
                                           .launch = cuda_launch,
-                                          .wait = cuda_wait};
+                                          .copy = cuda_copy,
+                                          .input = cuda_input,
+                                          .output = cuda_output,
+                                          .wait = cuda_wait,
+                                          .said = cuda_said,
+                                          .trace = cuda_trace,
+                                          .traced = cuda_traced,
+                                          .use = cuda_use};

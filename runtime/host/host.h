@@ -20,14 +20,12 @@ int host_cpus(void);      /* this process's affinity and cgroup limit; at least 
 void host_pin(int index); /* this thread to the index-th CPU of the process's affinity mask */
 
 /* ---- memory.c ---- */
-/* Memory between two guard pages; the second begins right behind it. Or memory of a device. */
+/* Memory between two guard pages; the second begins right behind it. */
 struct host_memory {
     char *at, *base;
     size_t bytes, span;
-    const struct onnxcc_device *device;
 };
 struct host_memory host_memory_new(size_t bytes);
-struct host_memory host_memory_device(const struct onnxcc_device *, size_t bytes);
 struct host_memory
 host_memory_reserve(void); /* as much address space as there is; committed when touched */
 void host_memory_free(struct host_memory *);
@@ -118,7 +116,7 @@ struct host_session {
     int *from, *from_axis;  /* n_dims */
     const void **in_ptr;    /* NAME_inputs */
     char *outputs;          /* NAME_outputs */
-    struct host_memory arena, *in_mem, *out_mem, weights; /* weights: on a device */
+    struct host_memory arena, *in_mem, *out_mem;
     int64_t arena_bytes; /* for these dims and threads */
 };
 void session_new(struct host_session *, const struct onnxcc_model *, const struct host_args *);
@@ -126,6 +124,7 @@ void session_open(struct host_session *);
 void session_clear(struct host_session *); /* forgets inputs and dims, frees their memory */
 void session_input(struct host_session *, int k, const char *path); /* reads and checks an input */
 void session_ready(struct host_session *); /* dims, made-up inputs, arena, outputs */
+void *session_device(const struct host_session *); /* the model's state on a device */
 void session_run(struct host_session *);   /* refuses with NAME_explain's sentence */
 struct host_tensor session_output(struct host_session *,
                                   int k); /* after a run; data belong to the session */

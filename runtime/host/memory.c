@@ -19,10 +19,6 @@ struct host_memory host_memory_new(size_t bytes) {
     return m;
 }
 
-struct host_memory host_memory_device(const struct onnxcc_device *d, size_t bytes) {
-    return (struct host_memory){.at = d->alloc(bytes), .bytes = bytes, .device = d};
-}
-
 struct host_memory host_memory_reserve(void) {
     struct host_memory m = {.span = (size_t)1 << (sizeof(size_t) == 8 ? 40 : 30)};
     for (; m.span > (1 << 20); m.span /= 2) {
@@ -38,7 +34,6 @@ struct host_memory host_memory_reserve(void) {
 }
 
 void host_memory_free(struct host_memory *m) {
-    if (m->device) m->device->free(m->at);
     if (m->base) munmap(m->base, m->span);
     memset(m, 0, sizeof *m);
 }

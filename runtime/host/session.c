@@ -42,17 +42,7 @@ void session_new(struct host_session *s, const struct onnxcc_model *m,
     session_clear(s);
 }
 
-static void upload_weights(struct host_session *s) {
-    struct core_ctx *c = (struct core_ctx *)s->ctx;
-    const struct onnxcc_model *m = s->model;
-    if (!m->device || !m->weights_bytes) return;
-    s->weights = host_memory_device(m->device, (size_t)m->weights_bytes);
-    memcpy(s->weights.at, c->weights, (size_t)m->weights_bytes);
-    c->weights = s->weights.at;
-}
-
 void session_open(struct host_session *s) {
-    if (s->model->device) s->model->device->open(s->model);
     if (s->args->pin) host_pin(0);
     if (s->threads > 1) {
         s->config.pool = host_pool_new(s->threads, s->args->pin ? host_pin : NULL);
@@ -63,7 +53,6 @@ void session_open(struct host_session *s) {
     s->config.seed = s->args->seed;
     int code = onnxcc_core_open(s->model, s->ctx, &s->config, s->model->signature);
     if (code) session_explain(s, code);
-    upload_weights(s);
 }
 
 void session_clear(struct host_session *s) {
@@ -90,9 +79,7 @@ void session_input(struct host_session *s, int k, const char *path) {
 /* Memory for a tensor, guarded on both sides. In a check the guard begins right behind the last
  * element. */
 static void *place(const struct host_session *s, struct host_memory *m, int64_t bytes) {
-    const struct onnxcc_device *d = s->model->device;
-    if (d) *m = host_memory_device(d, (size_t)bytes);
-    else *m = host_memory_new(s->args->check ? (size_t)bytes : (size_t)ONNXCC_ROUND(bytes));
+    *m = host_memory_new(s->args->check ? (size_t)bytes : (size_t)ONNXCC_ROUND(bytes));
     return m->at;
 }
 
@@ -128,10 +115,11 @@ void session_ready(struct host_session *s) {
     for (int k = 0; k < m->n_inputs; k++) ready_input(s, k);
     for (int k = 0; k < m->n_outputs; k++) ready_output(s, k);
     bool grows = m->flags & ONNXCC_M_GROWS;
-    if (m->device)
-        s->arena = host_memory_device(
-            m->device, grows ? m->device->memory() : (size_t)s->arena_bytes);
-    else s->arena = grows ? host_memory_reserve() : host_memory_new((size_t)s->arena_bytes);
+    s->arena = grows ? host_memory_reserve() : host_memory_new((size_t)s->arena_bytes);
+}
+
+void *session_device(const struct host_session *s) {
+    return ((const struct core_ctx *)(const void *)s->ctx)->device;
 }
 
 void session_run(struct host_session *s) {

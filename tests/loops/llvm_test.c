@@ -242,6 +242,8 @@ static void check_abi(Ctx *ctx) {
     AT(ABI_FRAME, FRAME_SCRATCH, onnxcc_frame, scratch);
     AT(ABI_FRAME, FRAME_SEED, onnxcc_frame, seed);
     AT(ABI_FRAME, FRAME_FAULT, onnxcc_frame, fault);
+    AT(ABI_FRAME, FRAME_DEVICE_ARENA, onnxcc_frame, device_arena);
+    AT(ABI_FRAME, FRAME_DEVICE_WEIGHTS, onnxcc_frame, device_weights);
     AT(ABI_KARGS, 2, onnxcc_kargs, frame);
     AT(ABI_MODEL, 12, onnxcc_model, signature);
     AT(ABI_MODEL, 15, onnxcc_model, name);

@@ -1,0 +1,271 @@
+/* Which items run on the device, and where tensors lie.
+ *
+ *   tensor %n : i64[] device
+ *   device kernel k0 { %n[] = sum[i<64] ... }     # from elements that lie there
+ *   copy %n -> %n.host                            # a bind: only the host can
+ *   bind k = %n.host[0]
+ *
+ * Some things only the host can do: strings and sequences, runtime functions without a counterpart
+ * on the device (device_calls.def), symbols and conditions. Everything else may run on either side.
+ * What a choice costs (a launch, a kernel on one processor, a copy with its wait) makes a network
+ * whose cheapest cut is the placement: kernels of a few operations between host items stay on the
+ * host, all larger ones run on the device. Then copies.c puts in the copies. Requires: final
+ * statements, no schedules. Keeps: what every tensor holds. */
+#include "passes/plan/placement.h"
+
+/* In nanoseconds, for the order of magnitude: chips and buses differ. */
+enum { TO_HOST = 15000, TO_DEVICE = 6000, LAUNCH = 2500, HOST_CALL = 100, LOOP_ROUNDS = 8 };
+enum { MOST_HOST_OPS = 32768 }; /* a kernel that may do more never runs on the host by choice */
+static const double NS_PER_BYTE = 0.05, NS_PER_OP = 0.5;
+
+/* ---- groups ---- */
+static Group *top_of(Group *g) {
+    while (g->up) g = g->up;
+    return g;
+}
+
+Group *placement_group(Placement *w, Tensor *t) {
+    if (!t->aux) {
+        Group *g = t->aux = NEW(w->ctx->perm, Group);
+        if (t->alias) g->up = placement_group(w, t->alias);
+    }
+    return top_of(t->aux);
+}
+
+static void join(Placement *w, Tensor *a, Tensor *b) {
+    Group *x = placement_group(w, a), *y = placement_group(w, b);
+    if (x != y) y->up = x;
+}
+
+static void join_carried(void *user, Block *b, Item *it) {
+    (void)b;
+    if (it->kind != ITEM_LOOP) return;
+    for (int i = 0; i < it->n_out; i++) join(user, it->out[i], it->next[i]);
+}
+
+static void note_condition(void *user, Block *b, Item *it) {
+    (void)b;
+    if (it->kind == ITEM_LOOP && it->n_in && it->in[0]->space != SP_INPUT &&
+        it->in[0]->space != SP_CONST)
+        placement_group(user, it->in[0])->condition = true;
+}
+
+/* ---- costs ---- */
+typedef struct Size {
+    bool most; /* the most it can be, else a typical size */
+    bool bounded;
+} Size;
+
+static int64_t sym_size(void *user, const Sym *s) {
+    Size *size = user;
+    if (!size->most) return MAX(s->lo, MIN(s->hi, 64));
+    if (s->hi == INT64_MAX) size->bounded = false;
+    return s->hi;
+}
+
+static int64_t no_var(void *user, const Var *v) {
+    (void)user, (void)v;
+    return 0;
+}
+
+/* -1: unbounded */
+static double value_of(Expr *e, bool most) {
+    Size size = {most, true};
+    ExprEnv env = {no_var, sym_size, &size};
+    int64_t v = 0;
+    return expr_eval_index(e, &env, &v) && size.bounded ? (double)v : -1;
+}
+
+/* Scalar operations of a kernel; -1: unbounded. */
+static double ops_of(const Kernel *k, bool most) {
+    double sum = 0;
+    for (int i = 0; i < k->stmts.n; i++) {
+        const Stmt *s = k->stmts.at[i];
+        double n = 1 + expr_size(s->value) / 4.0;
+        for (int d = 0; d < s->n_dom + s->n_red; d++) {
+            double extent = value_of((d < s->n_dom ? s->dom[d] : s->red[d - s->n_dom])->extent,
+                                     most);
+            if (extent < 0) return -1;
+            n *= extent;
+        }
+        sum += n;
+    }
+    return sum;
+}
+
+static double bytes_of(Placement *w, Tensor *t) {
+    double n = value_of(plan_buffer_bytes(w->ctx, t), false);
+    return MAX(n, 64);
+}
+
+/* ---- what an item touches ---- */
+void placement_uses(Ctx *ctx, const Item *it, Tensor ***in, int *n_in, Tensor ***out, int *n_out) {
+    *in = it->in, *n_in = it->n_in;
+    *out = it->out, *n_out = it->kind == ITEM_CALL ? it->n_out : 0;
+    if (it->kind == ITEM_KERNEL) kernel_tensors(ctx, it->kernel, in, n_in, out, n_out);
+    if (it->kind != ITEM_CALL || !it->scratch) return;
+    *out = NEW_ARRAY(ctx->perm, Tensor *, it->n_out + 1);
+    memcpy(*out, it->out, sizeof *it->out * (size_t)it->n_out);
+    (*out)[(*n_out)++] = it->scratch;
+}
+
+static bool touches_pointers(Tensor *const *t, int n) {
+    bool found = false;
+    for (int i = 0; i < n; i++) found |= t[i] && dtype_has_pointers(t[i]->dtype);
+    return found;
+}
+
+static bool device_can_call(const char *name) {
+    static const char *const names[] = {
+#define D(name) #name,
+#include "passes/plan/device_calls.def"
+#undef D
+        NULL};
+    for (int i = 0; names[i]; i++)
+        if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
+static bool host_only(const Item *it, Tensor **in, int n_in, Tensor **out, int n_out) {
+    if (it->kind != ITEM_KERNEL && it->kind != ITEM_CALL) return true;
+    if (touches_pointers(in, n_in) || touches_pointers(out, n_out)) return true;
+    return it->kind == ITEM_CALL && !device_can_call(it->call);
+}
+
+/* ---- the network ---- */
+static void group_node(Placement *w, Tensor *t) {
+    Group *g = placement_group(w, t);
+    if (!g->node) {
+        g->node = cut_node(&w->cut);
+        g->index = w->groups.n;
+        vec_push(w->ctx->perm, &w->groups, g);
+    }
+    g->bytes = MAX(g->bytes, bytes_of(w, t));
+    if (dtype_has_pointers(t->dtype)) cut_edge(&w->cut, CUT_SOURCE, g->node, CUT_NEVER);
+}
+
+static int64_t copy_cost(const Group *g, int64_t start, int rounds) {
+    return (int64_t)((double)start + g->bytes * NS_PER_BYTE) * rounds;
+}
+
+/* The node that every reader on the other side of the group is tied to: one copy serves them. */
+static void add_reader(Placement *w, Group *g, int reader, int rounds) {
+    if (!g->home) {
+        g->home = cut_node(&w->cut);
+        g->away = cut_node(&w->cut);
+        cut_edge(&w->cut, g->home, g->node, copy_cost(g, TO_HOST, rounds));
+        cut_edge(&w->cut, g->node, g->away, copy_cost(g, TO_DEVICE, rounds));
+    }
+    cut_edge(&w->cut, reader, g->home, CUT_NEVER);
+    cut_edge(&w->cut, g->away, reader, CUT_NEVER);
+}
+
+static void add_writer(Placement *w, Group *g, int writer, int rounds) {
+    if (g->condition) { /* it lies on the host; a device's result is copied there */
+        cut_edge(&w->cut, CUT_SOURCE, g->node, CUT_NEVER);
+        cut_edge(&w->cut, CUT_SOURCE, writer, copy_cost(g, TO_HOST, rounds));
+        return;
+    }
+    cut_edge(&w->cut, g->node, writer, CUT_NEVER);
+    cut_edge(&w->cut, writer, g->node, CUT_NEVER);
+}
+
+static void add_item(Placement *w, Item *it, int rounds) {
+    Tensor **in, **out;
+    int n_in, n_out, node = cut_node(&w->cut);
+    placement_uses(w->ctx, it, &in, &n_in, &out, &n_out);
+    map_set_int(w->items, (uint64_t)(uintptr_t)it, (void *)(intptr_t)node);
+    if (host_only(it, in, n_in, out, n_out)) {
+        cut_edge(&w->cut, CUT_SOURCE, node, CUT_NEVER);
+    } else if (it->kind == ITEM_KERNEL) {
+        double most = ops_of(it->kernel, true), ops = ops_of(it->kernel, false);
+        bool large = most < 0 || most > MOST_HOST_OPS;
+        cut_edge(&w->cut, CUT_SOURCE, node, LAUNCH * (int64_t)rounds);
+        cut_edge(&w->cut, node, CUT_SINK,
+                 large ? CUT_NEVER / 2 : (int64_t)(HOST_CALL + ops * NS_PER_OP) * rounds);
+    }
+    for (int i = 0; i < n_out; i++)
+        if (out[i]) add_writer(w, placement_group(w, out[i]), node, rounds);
+    for (int i = 0; i < n_in; i++)
+        if (in[i] && in[i]->space != SP_CONST)
+            add_reader(w, placement_group(w, in[i]), node, rounds);
+}
+
+static void add_block(Placement *w, Block *b, int rounds) {
+    for (int i = 0; i < b->items.n; i++) {
+        Item *it = b->items.at[i];
+        bool loop = it->kind == ITEM_LOOP;
+        add_item(w, it, rounds);
+        for (int k = 0; k < 2; k++)
+            if (it->block[k]) add_block(w, it->block[k], MIN(loop ? rounds * LOOP_ROUNDS : rounds, 512));
+    }
+}
+
+static void build(Placement *w) {
+    Program *p = w->p;
+    program_each_item(p, join_carried, w);
+    program_each_item(p, note_condition, w);
+    for (int i = 0; i < p->tensors.n; i++) group_node(w, p->tensors.at[i]);
+    for (int i = 0; i < p->inputs.n; i++) {
+        group_node(w, p->inputs.at[i]); /* the caller's memory */
+        cut_edge(&w->cut, CUT_SOURCE, placement_group(w, p->inputs.at[i])->node, CUT_NEVER);
+    }
+    for (int i = 0; i < p->outputs.n; i++) {
+        Group *g;
+        group_node(w, p->outputs.at[i]);
+        g = placement_group(w, p->outputs.at[i]);
+        cut_edge(&w->cut, CUT_SOURCE, g->node, copy_cost(g, TO_HOST, 1));
+    }
+    add_block(w, p->body, 1);
+}
+
+/* ---- the result ---- */
+typedef struct Result {
+    Placement *w;
+    const bool *host; /* by node */
+} Result;
+
+static void set_item(void *user, Block *b, Item *it) {
+    Result *r = user;
+    (void)b;
+    if (it->kind != ITEM_KERNEL && it->kind != ITEM_CALL) return;
+    it->device = !r->host[(intptr_t)map_get_int(r->w->items, (uint64_t)(uintptr_t)it)];
+}
+
+/* An input that the device reads lies there: a run copies it, or the caller has it there. */
+static void set_input(void *user, Block *b, Item *it) {
+    Placement *w = user;
+    Tensor **in, **out;
+    int n_in, n_out;
+    (void)b;
+    if (!it->device) return;
+    placement_uses(w->ctx, it, &in, &n_in, &out, &n_out);
+    for (int i = 0; i < n_in; i++)
+        if (in[i]->space == SP_INPUT) in[i]->device = true;
+}
+
+static void set_tensors(const Result *r) {
+    Program *p = r->w->p;
+    for (int i = 0; i < p->tensors.n; i++)
+        p->tensors.at[i]->device = !r->host[placement_group(r->w, p->tensors.at[i])->node];
+    for (int i = 0; i < p->outputs.n; i++)
+        p->outputs.at[i]->device = !r->host[placement_group(r->w, p->outputs.at[i])->node];
+    program_each_item(p, set_input, r->w);
+}
+
+PASS(placement, KERNELS, "which kernels run on the device, and copies between its memory and the host's")
+bool pass_placement(Program *p, const Options *opt) {
+    Placement w = {.p = p, .ctx = p->ctx, .opt = opt, .items = map_new(p->ctx->perm)};
+    for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->aux = NULL;
+    for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->aux = NULL;
+    for (int i = 0; i < p->tensors.n; i++) p->tensors.at[i]->aux = NULL;
+    for (int i = 0; i < p->consts.n; i++) p->consts.at[i]->aux = NULL;
+    cut_open(&w.cut, p->ctx->perm);
+    build(&w);
+    Result r = {&w, cut_solve(&w.cut)};
+    program_each_item(p, set_item, &r);
+    if (opt->one_memory) return true;
+    set_tensors(&r);
+    placement_copies(&w);
+    return true;
+}

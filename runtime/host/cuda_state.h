@@ -1,0 +1,96 @@
+/* A model on an NVIDIA GPU: what open makes, and runs use. Shared by cuda.c (opening), cuda_run.c
+ * (one run) and cuda_graph.c (runs that are replayed). */
+#ifndef ONNXCC_RUNTIME_CUDA_STATE_H
+#define ONNXCC_RUNTIME_CUDA_STATE_H
+
+#include "../cuda.h"
+#include "cuda_driver.h"
+
+#include <pthread.h>
+
+struct cuda_block { /* of the GPU's memory */
+    CuPointer at;
+    size_t bytes;
+};
+struct cuda_event {
+    CuEvent begin, end;
+    int step;
+};
+/* A run with these dimensions and addresses, recorded. */
+struct cuda_replay {
+    int64_t *key; /* n_key of them; NULL: this place is free */
+    CuExec exec;  /* NULL: not recorded yet */
+    bool refused; /* the driver would not record it */
+    int64_t used; /* number of the run that used it last */
+};
+enum { CUDA_REPLAYS = 8 };
+struct cuda {
+    struct cuda_driver d;
+    const struct onnxcc_model *model;
+    const struct onnxcc_cuda_image *image;
+    char name[128];
+    int device, chip; /* 90: compute capability 9.0 */
+    CuContext context;
+    bool primary; /* the context is the device's own one, retained */
+    CuStream stream;
+    CuModule module;
+    CuFunction *function; /* by index in the image */
+    /* A flag per step of the model, in the host's memory, where kernels write it. */
+    int32_t *fault;
+    CuPointer fault_at;
+    int n_faults;
+    struct cuda_block weights, arena, staging;
+    size_t used, most;
+    bool careful; /* ONNXCC_CUDA_SYNC=1: waits for every kernel, to name the one that fails */
+    /* What follows belongs to the run that holds the lock. */
+    pthread_mutex_t lock;
+    const void **in; /* the addresses of its inputs */
+    char *room;      /* the host's part of a run on device addresses */
+    size_t room_bytes;
+    bool pending;    /* copies between the memories are under way */
+    bool recording;
+    int64_t runs, replays;
+    struct cuda_replay replay[CUDA_REPLAYS];
+    int64_t *key;
+    int n_key;
+    bool replays_allowed;
+    struct cuda_event *event;
+    int n_events, cap_events;
+    bool tracing;
+};
+
+/* ---- cuda.c ---- */
+/* 0, or the error code with its sentence: doing what, and what the driver says. */
+int cuda_check(struct cuda *, int driver_code, const char *doing);
+/* Memory of at least so many bytes; what it held is lost. */
+int cuda_grow(struct cuda *, struct cuda_block *, size_t bytes, const char *what);
+int cuda_enter(struct cuda *); /* its context becomes this thread's */
+void cuda_leave(struct cuda *);
+
+/* ---- cuda_run.c ---- */
+int cuda_run(struct onnxcc_frame *, int (*run)(struct onnxcc_frame *));
+int cuda_run_on(struct onnxcc_frame *, int (*run)(struct onnxcc_frame *));
+void cuda_launch(struct onnxcc_frame *, int step, const void *kernel, void *const *bufs,
+                 int64_t total);
+void cuda_copy(struct onnxcc_frame *, int step, int input, void *to, const void *from,
+               int64_t bytes, int to_device);
+void cuda_input(struct onnxcc_frame *, int step, int k, int64_t bytes);
+void cuda_output(struct onnxcc_frame *, int step, int k, int64_t bytes);
+void cuda_wait(struct onnxcc_frame *);
+int cuda_sync(struct onnxcc_frame *); /* everything of this run has ended */
+int64_t cuda_tensor_bytes(const struct onnxcc_frame *, const struct onnxcc_tensor *);
+
+/* ---- cuda_graph.c ---- */
+/* The whole run as one launch, where this one is like an earlier one; NULL: it is not. Inputs and
+ * outputs are copied by the caller. */
+CuExec cuda_recorded(struct onnxcc_frame *, int (*run)(struct onnxcc_frame *));
+void cuda_replay_close(struct cuda *);
+
+/* ---- cuda_trace.c ---- */
+void cuda_trace(void *state, int on);
+int cuda_traced(void *state, int i, int *step, double *begin, double *end);
+int cuda_trace_begin(struct onnxcc_frame *, int step); /* the event's number; -1: none */
+void cuda_trace_end(struct onnxcc_frame *, int event);
+void cuda_trace_close(struct cuda *);
+
+#endif
