@@ -77,7 +77,7 @@ static bool add_runtime_objects(Emit *e) {
 static const char image_symbol[] = "onnxcc_cuda_image";
 
 static bool add_image_object(Emit *e) {
-    const char *path = in_dir(e, "image.o");
+    const char *path = in_dir(e, "cuda_image.o");
     LinkPart *part = NEW(e->ctx->perm, LinkPart);
     *part = (LinkPart){.mem = e->image.bytes.at, .bytes = e->image.bytes.n};
     vec_push(e->ctx->perm, &e->objects, path);

@@ -52,13 +52,23 @@ static const char *output_name(const Cli *cli) {
     const char *base = base_name(cli->ctx->perm, cli->models.list.at[0]), *format = "a.out";
     if (cli->output) return cli->output;
     switch (cli->emit) {
-    case EMIT_OBJ: format = "%s.o"; break;
-    case EMIT_STATICLIB: format = "lib%s.a"; break;
-    case EMIT_SHAREDLIB: format = "lib%s.so"; break;
-    case EMIT_CUBIN: format = "%s.cubin"; break;
+    case EMIT_OBJ:
+        format = "%s.o";
+        break;
+    case EMIT_STATICLIB:
+        format = "lib%s.a";
+        break;
+    case EMIT_SHAREDLIB:
+        format = "lib%s.so";
+        break;
+    case EMIT_CUBIN:
+        format = "%s.cubin";
+        break;
     case EMIT_PTX:
-    case EMIT_ASM: return "/dev/stdout";
-    default: return format;
+    case EMIT_ASM:
+        return "/dev/stdout";
+    default:
+        return format;
     }
     const char *after = strstr(format, "%s");
     return arena_printf(cli->ctx->perm, "%.*s%s%s", (int)(after - format), format, base, after + 2);
@@ -147,9 +157,15 @@ static bool lower(Job *j, Unit *u) {
 
 static void print_level(const Job *j, const Unit *u, Str *s) {
     switch (j->cli->emit) {
-    case EMIT_GRAPH: graph_print(s, u->graph); break;
-    case EMIT_KERNELS: program_print(s, u->program); break;
-    case EMIT_PLAN: plan_print(s, u->plan); break;
+    case EMIT_GRAPH:
+        graph_print(s, u->graph);
+        break;
+    case EMIT_KERNELS:
+        program_print(s, u->program);
+        break;
+    case EMIT_PLAN:
+        plan_print(s, u->plan);
+        break;
     default:
         for (int i = 0; i < j->cpus.n; i++) loops_print(s, u->loops[i]);
     }
@@ -232,8 +248,8 @@ static bool open_job(Job *j) {
                            .precision = (DType)cli->precision,
                            .machine = j->cpus.machine,
                            .n_machines = j->cpus.n,
-                       .host = j->cpus.host,
-                       .one_memory = cli->device == ON_CUDA_EMU,
+                           .host = j->cpus.host,
+                           .one_memory = cli->device == ON_CUDA_EMU,
                            .static_only = j->cpus.bare_metal,
                            .verify_each = cli->verify_each,
                            .time_passes = cli->time_passes,

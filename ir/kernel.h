@@ -60,7 +60,7 @@ struct Tensor {
     int packed;         /* SP_CONST of u8: elements have so many bits, and lie packed in memory in
                            the order of the layout, low bits first; 0: they do not */
     bool state;         /* outlives a run */
-    bool device;        /* lies in memory of the device; else in the host's. Constants lie in both */
+    bool device;        /* lies in the device's memory; else in the host's. Constants: in both */
     Type *outer;        /* SP_INPUT/SP_OUTPUT: the type that callers see where it is another one: a
                            narrow type, packed low bits first where it has less than 8 bits */
     Tensor *alias;      /* shares the storage of this tensor (same bytes, same layout meaning) */

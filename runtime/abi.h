@@ -147,7 +147,7 @@ struct onnxcc_frame {
     const char *device_weights;
     void *device;         /* the model's state on it */
     void *stream;         /* of this run */
-    const void *const *given; /* the caller's inputs in the host's memory; NULL: it has them there */
+    const void *const *given; /* the caller's inputs in the host's memory; NULL: they lie there */
 };
 
 struct onnxcc_kargs {

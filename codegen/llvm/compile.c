@@ -44,20 +44,19 @@ bool llvm_begin(LlvmJob *j) {
     j->prefixes = NEW_ARRAY(j->ctx->perm, const char *, j->n_entries);
     for (int i = 0; i < j->n_entries; i++) {
         Model *m = &j->models[i];
-        *m = (Model){.triple = o->triple,
-                     .cpu = o->cpu,
-                     .features = o->features,
-                     .weights_symbol = j->weights_symbol,
-                     .weights_file = j->weights_file,
-                     .image_symbol = j->image_symbol,
-                     .driver = j->own_members
-                                   ? arena_printf(j->ctx->perm, "%s_cuda", j->entries[0].name)
-                                   : "onnxcc_cuda",
-                     .hosted = j->hosted,
-                     .own_members = j->own_members,
-                     .files = j->own_members
-                                  ? arena_printf(j->ctx->perm, "%s_files", j->entries[0].name)
-                                  : "onnxcc_host"};
+        *m = (Model){
+            .triple = o->triple,
+            .cpu = o->cpu,
+            .features = o->features,
+            .weights_symbol = j->weights_symbol,
+            .weights_file = j->weights_file,
+            .image_symbol = j->image_symbol,
+            .driver = j->own_members ? arena_printf(j->ctx->perm, "%s_cuda", j->entries[0].name)
+                                     : "onnxcc_cuda",
+            .hosted = j->hosted,
+            .own_members = j->own_members,
+            .files = j->own_members ? arena_printf(j->ctx->perm, "%s_files", j->entries[0].name)
+                                    : "onnxcc_host"};
         model_begin(m, j->ctx, &j->entries[i], j->weights);
         m->link.hosted = j->hosted;
         m->link.device = j->image_symbol != NULL;
@@ -152,8 +151,8 @@ static const char *const host_passes =
 static bool finish_host(const LlvmJob *j, Gen *g) {
     if (!gen_verify(g)) return false;
     gen_optimize(g, host_passes); /* the runtime has been optimised already */
-    int parts = PART_CORE | (j->hosted && !j->own_members ? PART_HOST : 0) |
-                (j->decodes ? PART_IMAGE : 0);
+    int parts =
+        PART_CORE | (j->hosted && !j->own_members ? PART_HOST : 0) | (j->decodes ? PART_IMAGE : 0);
     if (!j->runtime_outside && !link_runtime(g, j->prefixes, j->n_entries, parts)) return false;
     gen_optimize(g, "globaldce");
     return true;

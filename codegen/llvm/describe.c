@@ -59,16 +59,16 @@ static V axis_table(Gen *g, Model *m, const LinkTensor *link, const Tensor *t) {
 static V tensor_table(Gen *g, Model *m, const LinkTensor *link, Tensor *const *t, int n) {
     V *rows = rows_for(m, n);
     for (int i = 0; i < n; i++) {
-        V at[9] = {text(g, link[i].name),
-                   i32(g, link[i].dtype),
-                   i32(g, link[i].rank),
-                   i32(g, 0),
-                   i32(g, (link[i].unknown ? ONNXCC_T_UNKNOWN : 0) |
-                              (t[i]->device ? ONNXCC_T_DEVICE : 0)),
-                   axis_table(g, m, &link[i], t[i]),
-                   const_i64(g, 0),
-                   const_i64(g, 0),
-                   const_i64(g, -1)};
+        V at[9] = {
+            text(g, link[i].name),
+            i32(g, link[i].dtype),
+            i32(g, link[i].rank),
+            i32(g, 0),
+            i32(g, (link[i].unknown ? ONNXCC_T_UNKNOWN : 0) | (t[i]->device ? ONNXCC_T_DEVICE : 0)),
+            axis_table(g, m, &link[i], t[i]),
+            const_i64(g, 0),
+            const_i64(g, 0),
+            const_i64(g, -1)};
         rows[i] = record(g, ABI_TENSOR, at);
     }
     return table(g, ABI_TENSOR, rows, n);

@@ -131,11 +131,10 @@ static void place_output(Fn *F, void *user) {
                            (V[]){F->frame, top}, 2);
         host_return_if(h, LLVMBuildICmp(g->b, LLVMIntNE, code, LLVMConstNull(g->i32), ""), code);
     }
-    V at = host_call(
-        h, "onnxcc_out_place", g->ptr,
-        (V[]){F->frame, LLVMConstInt(g->i32, (unsigned)l->t->slot, false),
-            in_arena(h, device, offset)},
-        3);
+    V at = host_call(h, "onnxcc_out_place", g->ptr,
+                     (V[]){F->frame, LLVMConstInt(g->i32, (unsigned)l->t->slot, false),
+                           in_arena(h, device, offset)},
+                     3);
     LLVMBuildStore(g->b, at, l->var);
 }
 
@@ -201,8 +200,7 @@ V host_address(Host *h, const Tensor *t, bool device) {
     t = storage_of(t);
     const Swap *s = swap_of(h, t);
     if (!s) return plain_address(h, t, device);
-    V here = plain_address(h, t, device),
-      there = plain_address(h, s->a == t ? s->b : s->a, device);
+    V here = plain_address(h, t, device), there = plain_address(h, s->a == t ? s->b : s->a, device);
     fn_at(&h->F, fn_top(&h->F));
     return LLVMBuildSelect(g->b, LLVMBuildLoad2(g->b, g->i1, s->flag, ""), there, here, "");
 }

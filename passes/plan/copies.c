@@ -195,8 +195,7 @@ static void forget(Copies *c, const Body *body) {
 static void do_loop(Copies *c, Item *it, Items *out) {
     Body body = {c, NEW_ARRAY(c->ctx->perm, bool, c->w->groups.n + 1)};
     each_in(it->block[0], note_writes, &body);
-    for (int i = 0; i < it->n_out; i++)
-        body.group[placement_group(c->w, it->out[i])->index] = true;
+    for (int i = 0; i < it->n_out; i++) body.group[placement_group(c->w, it->out[i])->index] = true;
     Hoist h = {c, &body, out};
     each_in(it->block[0], hoist, &h);
     forget(c, &body);
@@ -237,7 +236,8 @@ static void note_mention(void *user, Block *b, Item *it) {
     placement_uses(m->c->ctx, it, &in, &n_in, &out, &n_out);
     for (int i = 0; i < n_in; i++) m->reads |= in[i] == m->t;
     for (int i = 0; i < n_out; i++)
-        m->writes |= out[i] && placement_group(m->c->w, out[i]) == placement_group(m->c->w, (Tensor *)(uintptr_t)m->t);
+        m->writes |= out[i] && placement_group(m->c->w, out[i]) ==
+                                   placement_group(m->c->w, (Tensor *)(uintptr_t)m->t);
 }
 
 static Mention mention(Copies *c, Item *it, const Tensor *t) {

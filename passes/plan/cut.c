@@ -4,7 +4,8 @@
 
 void cut_open(Cut *c, Arena *arena) {
     *c = (Cut){.arena = arena};
-    while (cut_node(c) < CUT_FIRST - 1) {}
+    while (cut_node(c) < CUT_FIRST - 1) {
+    }
 }
 
 int cut_node(Cut *c) {
@@ -45,8 +46,8 @@ static int64_t push_path(Cut *c) {
     int depth = 0, node = CUT_SOURCE;
     while (node != CUT_SINK) {
         int e = c->at[node];
-        while (e >= 0 && !(c->edges.at[e].room &&
-                           c->level[c->edges.at[e].to] == c->level[node] + 1))
+        while (e >= 0 &&
+               !(c->edges.at[e].room && c->level[c->edges.at[e].to] == c->level[node] + 1))
             e = c->edges.at[e].next;
         c->at[node] = e;
         if (e >= 0) {
@@ -78,7 +79,8 @@ bool *cut_solve(Cut *c) {
     c->queue = NEW_ARRAY(c->arena, int, n + 1);
     while (find_levels(c)) {
         for (int i = 0; i < n; i++) c->at[i] = c->first.at[i];
-        while (push_path(c) > 0) {}
+        while (push_path(c) > 0) {
+        }
     }
     for (int i = 0; i < n; i++) side[i] = c->level[i] >= 0;
     return side;

@@ -43,6 +43,15 @@ static void join_carried(void *user, Block *b, Item *it) {
     for (int i = 0; i < it->n_out; i++) join(user, it->out[i], it->next[i]);
 }
 
+/* What a loop moves, since its size changes, the host's part of the runtime moves. */
+static void keep_moved(void *user, Block *b, Item *it) {
+    Placement *w = user;
+    (void)b;
+    for (int i = 0; it->kind == ITEM_LOOP && i < it->n_out; i++)
+        if (item_moves(it, i))
+            cut_edge(&w->cut, CUT_SOURCE, placement_group(w, it->out[i])->node, CUT_NEVER);
+}
+
 static void note_condition(void *user, Block *b, Item *it) {
     (void)b;
     if (it->kind == ITEM_LOOP && it->n_in && it->in[0]->space != SP_INPUT &&
@@ -83,8 +92,8 @@ static double ops_of(const Kernel *k, bool most) {
         const Stmt *s = k->stmts.at[i];
         double n = 1 + expr_size(s->value) / 4.0;
         for (int d = 0; d < s->n_dom + s->n_red; d++) {
-            double extent = value_of((d < s->n_dom ? s->dom[d] : s->red[d - s->n_dom])->extent,
-                                     most);
+            double extent =
+                value_of((d < s->n_dom ? s->dom[d] : s->red[d - s->n_dom])->extent, most);
             if (extent < 0) return -1;
             n *= extent;
         }
@@ -197,7 +206,8 @@ static void add_block(Placement *w, Block *b, int rounds) {
         bool loop = it->kind == ITEM_LOOP;
         add_item(w, it, rounds);
         for (int k = 0; k < 2; k++)
-            if (it->block[k]) add_block(w, it->block[k], MIN(loop ? rounds * LOOP_ROUNDS : rounds, 512));
+            if (it->block[k])
+                add_block(w, it->block[k], MIN(loop ? rounds * LOOP_ROUNDS : rounds, 512));
     }
 }
 
@@ -216,6 +226,7 @@ static void build(Placement *w) {
         g = placement_group(w, p->outputs.at[i]);
         cut_edge(&w->cut, CUT_SOURCE, g->node, copy_cost(g, TO_HOST, 1));
     }
+    program_each_item(p, keep_moved, w);
     add_block(w, p->body, 1);
 }
 
@@ -253,7 +264,7 @@ static void set_tensors(const Result *r) {
     program_each_item(p, set_input, r->w);
 }
 
-PASS(placement, KERNELS, "which kernels run on the device, and copies between its memory and the host's")
+PASS(placement, KERNELS, "what runs on the device; copies between its memory and the host's")
 bool pass_placement(Program *p, const Options *opt) {
     Placement w = {.p = p, .ctx = p->ctx, .opt = opt, .items = map_new(p->ctx->perm)};
     for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->aux = NULL;

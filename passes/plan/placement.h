@@ -13,7 +13,7 @@ typedef struct Group {
     int home, away;   /* nodes for a copy to the host, to the device; 0: nobody asks for one */
     double bytes;
     int index;
-    bool condition;   /* of a loop: the host reads it before every round */
+    bool condition; /* of a loop: the host reads it before every round */
 } Group;
 typedef struct Placement {
     Program *p;

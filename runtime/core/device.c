@@ -7,7 +7,7 @@ static bool broken(struct onnxcc_frame *f) {
 }
 
 /* Whoever looks sees the step's end. */
-static void end(struct onnxcc_frame *f, int step) {
+static void looked_at(struct onnxcc_frame *f, int step) {
     if (f->hook) f->model->device->wait(f);
     core_step_ends(f, step);
 }
@@ -16,26 +16,26 @@ void onnxcc_device_launch(struct onnxcc_frame *f, int step, const void *kernel, 
                           int64_t total) {
     if (broken(f) || !core_step_begins(f, step)) return;
     if (total > 0) f->model->device->launch(f, step, kernel, bufs, total);
-    end(f, step);
+    looked_at(f, step);
 }
 
 void onnxcc_device_copy(struct onnxcc_frame *f, int step, int input, void *to, const void *from,
                         int64_t bytes, int to_device) {
     if (broken(f) || !core_step_begins(f, step)) return;
     if (bytes > 0) f->model->device->copy(f, step, input, to, from, bytes, to_device);
-    end(f, step);
+    looked_at(f, step);
 }
 
 void onnxcc_device_input(struct onnxcc_frame *f, int step, int k, int64_t bytes) {
     if (!f->given || broken(f) || !core_step_begins(f, step)) return;
     f->model->device->input(f, step, k, bytes);
-    end(f, step);
+    looked_at(f, step);
 }
 
 void onnxcc_device_output(struct onnxcc_frame *f, int step, int k, int64_t bytes) {
     if (!f->given || broken(f) || !core_step_begins(f, step)) return;
     f->model->device->output(f, step, k, bytes);
-    end(f, step);
+    looked_at(f, step);
 }
 
 void onnxcc_wait(struct onnxcc_frame *f) {

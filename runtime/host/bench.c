@@ -39,6 +39,24 @@ static struct samples measure(struct host_session *s) {
     return r;
 }
 
+static void say_device(const struct host_session *s) {
+    struct onnxcc_device_use u;
+    if (!s->model->device) return;
+    s->model->device->use(session_device(s), &u);
+    if (!s->args->json) {
+        printf("%s: weights %.3f MB, arena %.3f MB, inputs and outputs %.3f MB, at most %.3f MB; "
+               "%" PRId64 " runs replayed\n",
+               u.name, (double)u.weights / 1e6, (double)u.arena / 1e6, (double)u.staging / 1e6,
+               (double)u.most / 1e6, u.replays);
+        return;
+    }
+    printf(", \"device\": ");
+    host_json(stdout, u.name);
+    printf(", \"device_arena_bytes\": %" PRId64 ", \"device_peak_bytes\": %" PRId64
+           ", \"replays\": %" PRId64,
+           u.arena, u.most, u.replays);
+}
+
 void host_bench(struct host_session *s) {
     struct samples r = measure(s);
     const struct onnxcc_model *m = s->model;
@@ -49,6 +67,7 @@ void host_bench(struct host_session *s) {
                r.first);
         printf("memory: arena %.3f MB, weights %.3f MB, peak of the process %.3f MB\n",
                (double)s->arena_bytes / 1e6, (double)m->weights_bytes / 1e6, (double)rss / 1e6);
+        say_device(s);
         return;
     }
     printf("{\"name\": ");
@@ -58,6 +77,7 @@ void host_bench(struct host_session *s) {
            "\"arena_bytes\": %" PRId64 ", \"weights_bytes\": %" PRId64
            ", \"peak_rss_bytes\": %" PRId64,
            s->threads, r.n, r.first, r.median, r.least, s->arena_bytes, m->weights_bytes, rss);
+    say_device(s);
     printf(", \"made_up\": [");
     for (int k = 0, n = 0; k < m->n_inputs; k++) {
         if (s->source[k]) continue;

@@ -42,8 +42,9 @@ int cuda_grow(struct cuda *c, struct cuda_block *b, size_t bytes, const char *wh
     int code = c->d.alloc(&b->at, bytes);
     if (code == CU_OUT_OF_MEMORY) {
         c->d.memory_info(&unused, &total);
-        return cuda_fail(CUDA_NO_MEMORY, "%s: out of memory: %zu bytes needed for %s, %zu of %zu free",
-                         c->name, bytes, what, unused, total);
+        return cuda_fail(CUDA_NO_MEMORY,
+                         "%s: out of memory: %zu bytes needed for %s, %zu of %zu free", c->name,
+                         bytes, what, unused, total);
     }
     if (code) return cuda_check(c, code, "memory");
     b->bytes = bytes;
@@ -111,8 +112,8 @@ static int find_functions(struct cuda *c) {
         const char *name = in_image(c, k[i].name);
         int code = cuda_check(c, c->d.module_function(&c->function[i], c->module, name), name);
         if (!code && k[i].shared > PLAIN_SHARED)
-            code = cuda_check(
-                c, c->d.function_set(c->function[i], CU_DYNAMIC_SHARED, k[i].shared), name);
+            code = cuda_check(c, c->d.function_set(c->function[i], CU_DYNAMIC_SHARED, k[i].shared),
+                              name);
         if (code) return code;
     }
     return 0;

@@ -79,9 +79,9 @@ int cuda_driver_open(struct cuda_driver *d) {
                                          "not found: install NVIDIA's driver");
     const char *missing = find_functions(library, d);
     if (missing)
-        return cuda_fail(CUDA_OLD_DRIVER,
-                         "NVIDIA's driver is too old: libcuda lacks %s; install driver 450 or later",
-                         missing);
+        return cuda_fail(
+            CUDA_OLD_DRIVER,
+            "NVIDIA's driver is too old: libcuda lacks %s; install driver 450 or later", missing);
     if (d->version(&version) || version < OLDEST)
         return cuda_fail(CUDA_OLD_DRIVER,
                          "NVIDIA's driver is too old: it knows CUDA %d.%d, %d.0 is needed",

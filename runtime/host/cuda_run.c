@@ -121,15 +121,15 @@ void cuda_launch(struct onnxcc_frame *f, int step, const void *kernel, void *con
 static void to_device(struct onnxcc_frame *f, void *to, const void *from, size_t bytes) {
     struct cuda *c = state_of(f);
     if (bytes)
-        note(f, cuda_check(c, c->d.to_device((uintptr_t)to, from, bytes, f->stream),
-                           "copying to it"));
+        note(f,
+             cuda_check(c, c->d.to_device((uintptr_t)to, from, bytes, f->stream), "copying to it"));
 }
 
 static void to_host(struct onnxcc_frame *f, void *to, const void *from, size_t bytes) {
     struct cuda *c = state_of(f);
     if (bytes)
-        note(f, cuda_check(c, c->d.to_host(to, (uintptr_t)from, bytes, f->stream),
-                           "copying from it"));
+        note(f,
+             cuda_check(c, c->d.to_host(to, (uintptr_t)from, bytes, f->stream), "copying from it"));
 }
 
 /* Also of a copy to the device: the host may write its source again. */
@@ -250,6 +250,7 @@ static int run_once(struct onnxcc_frame *f, int (*run)(struct onnxcc_frame *)) {
     } else {
         code = run(f);
     }
+    if (ONNXCC_KIND(f->fault) == ONNXCC_E_DEVICE) return f->fault; /* it has said what failed */
     int ended = cuda_sync(f);
     return ended ? ended : code;
 }

@@ -34,14 +34,16 @@ static int on_kernel(void *user, int kernel, int end) {
     return 0;
 }
 
-static void write_event(FILE *f, const char *name, const char *origin, double start,
+enum { ON_HOST = 1, ON_DEVICE }; /* rows of the picture */
+
+static void write_event(FILE *f, int row, const char *name, const char *origin, double start,
                         double length) {
     fprintf(f, "{\"name\": ");
     host_json(f, name);
-    fprintf(
-        f,
-        ", \"cat\": \"kernel\", \"ph\": \"X\", \"pid\": 1, \"tid\": 1, \"ts\": %.3f, \"dur\": %.3f",
-        start * 1e3, length * 1e3);
+    fprintf(f,
+            ", \"cat\": \"kernel\", \"ph\": \"X\", \"pid\": 1, \"tid\": %d, \"ts\": %.3f, "
+            "\"dur\": %.3f",
+            row, start * 1e3, length * 1e3);
     if (origin) {
         fprintf(f, ", \"args\": {\"origin\": ");
         host_json(f, origin);
@@ -50,24 +52,39 @@ static void write_event(FILE *f, const char *name, const char *origin, double st
     fputc('}', f);
 }
 
+/* What the device did, by its own clock, from its first step on. */
+static void write_device(FILE *f, const struct host_session *s) {
+    const struct onnxcc_model *m = s->model;
+    double begin, end;
+    int step;
+    for (int i = 0; m->device && m->device->traced(session_device(s), i, &step, &begin, &end);
+         i++) {
+        fprintf(f, ",\n");
+        write_event(f, ON_DEVICE, m->kernels[step].name, m->kernels[step].origin, begin,
+                    end - begin);
+    }
+}
+
 /* The session was opened with the hook below. */
 void host_trace(struct host_session *s) {
     const struct onnxcc_model *m = s->model;
     session_run(s); /* warm up */
     events.n = 0;
+    if (m->device) m->device->trace(session_device(s), 1);
     double start = host_ms();
     session_run(s);
     double total = host_ms() - start;
     FILE *f = fopen(s->args->trace, "w");
     if (!f) host_refuse("%s: %s", host_quote(s->args->trace), strerror(errno));
     fprintf(f, "{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n");
-    write_event(f, m->name, NULL, 0, total);
+    write_event(f, ON_HOST, m->name, NULL, 0, total);
     for (int i = 0; i < events.n; i++) {
         const struct event *e = &events.at[i];
         fprintf(f, ",\n");
-        write_event(f, m->kernels[e->kernel].name, m->kernels[e->kernel].origin, e->start - start,
-                    e->end - e->start);
+        write_event(f, ON_HOST, m->kernels[e->kernel].name, m->kernels[e->kernel].origin,
+                    e->start - start, e->end - e->start);
     }
+    write_device(f, s);
     fprintf(f, "\n]}\n");
     bool bad = ferror(f);
     if (fclose(f) || bad)

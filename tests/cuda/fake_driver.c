@@ -1,8 +1,8 @@
 /* A libcuda.so.1 without a GPU: what programs of --device=cuda ask of the driver, done on this
  * machine. Kernels come from a library made of the program's CUDA text and the emulation header.
  *
- * It is stricter than a GPU: memory of the device can only be touched by kernels and copies; what is
- * queued on a stream happens when somebody waits for the stream, and not before; kernels get
+ * It is stricter than a GPU: memory of the device can only be touched by kernels and copies; what
+ * is queued on a stream happens when somebody waits for the stream, and not before; kernels get
  * addresses of the device alone; every call needs a current context.
  *
  *   FAKE_CUDA_KERNELS=FILE.so   that library; several, separated by ':'
@@ -13,8 +13,8 @@
  *   FAKE_CUDA_FAULT=N           the N-th kernel ends with an illegal address
  *   FAKE_CUDA_LIMIT=1           every launch asks for more than the chip has
  *   FAKE_CUDA_REFUSE=cubin      module data that this driver does not take: cubin, ptx, all
- *   FAKE_CUDA_SAY=1             a line for every graph that is launched, and for what is left at the
- *                               end */
+ *   FAKE_CUDA_SAY=1             a line for every graph that is launched, and for what is left at
+ *                               the end */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdbool.h>
@@ -27,9 +27,19 @@
 
 typedef void (*Packed)(unsigned blocks, unsigned threads, void **args);
 typedef int (*Count)(int buffers);
-enum { OK, INVALID = 1, NO_MEMORY = 2, NO_DEVICE = 100, NO_CONTEXT = 201, NO_BINARY = 209,
-       NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700, TOO_LARGE = 701,
-       NO_CAPTURE = 900 };
+enum {
+    OK,
+    INVALID = 1,
+    NO_MEMORY = 2,
+    NO_DEVICE = 100,
+    NO_CONTEXT = 201,
+    NO_BINARY = 209,
+    NOT_FOUND = 500,
+    NOT_READY = 600,
+    ILLEGAL_ADDRESS = 700,
+    TOO_LARGE = 701,
+    NO_CAPTURE = 900
+};
 
 static long setting(const char *name, long otherwise) {
     const char *text = getenv(name);
@@ -301,8 +311,8 @@ static bool is_device(uint64_t at, size_t bytes) {
     return b && (char *)(uintptr_t)at + bytes <= b->at + b->bytes;
 }
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream) {
-    Op op = {.kind = COPY, .to = (void *)(uintptr_t)to, .from = (void *)(uintptr_t)from,
-             .bytes = bytes};
+    Op op = {
+        .kind = COPY, .to = (void *)(uintptr_t)to, .from = (void *)(uintptr_t)from, .bytes = bytes};
     if (!is_device(to, bytes) || block_of(from, false)) return INVALID;
     if (!block_of(from, true)) { /* pageable memory is read at once */
         if (stream_of(stream)->capture) return NO_CAPTURE;

@@ -24,9 +24,6 @@ refuses joined.npy .pb -- ./words --input words="$data/input_0.pb" --output join
 refuses 'strings and sequences are not supported' thumbv7em -- \
     "$onnxcc" "$models/words.onnx" --dim N=1 --target=thumbv7em-none-eabihf --emit=staticlib -o libwords.a
 absent libwords.a words.h
-refuses 'strings and sequences are not supported on --device=cuda' -- \
-    "$onnxcc" "$models/words.onnx" --device=cuda-emu -o words_cuda
-absent words_cuda
 
 # ---- from C: a library, and portable C ----
 compile "$models/words.onnx" --emit=staticlib -o libwords.a
