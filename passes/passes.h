@@ -94,6 +94,7 @@ LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to expli
 /* ---- plan/ ---- */
 bool pass_order(Program *, const Options *);
 bool pass_placement(Program *, const Options *);
+bool pass_copies(Program *, const Options *);
 bool pass_inplace(Program *);
 /* Offsets of n buffers of known sizes, and the end of the highest; stops where that is `least`, the
  * largest live set. */

@@ -97,14 +97,16 @@ bool run_kernel_passes(Program *p, const Options *opt) {
         /* after fuse: views are gone, what is left are the tensors that will be stored */
         KERNELS(layout);
         KERNELS(turn);
-        KERNELS(gpu_rows, opt); /* after layout: what lies next to each other */
     }
+    if (opt->host) KERNELS(placement, opt); /* kernels are final from here on */
+    /* after layout: what lies next to each other */
+    if (opt->level > 1) KERNELS(gpu_rows, opt);
     KERNELS(numerics, opt); /* before lower_math: sums of products are still visible as such */
     KERNELS(fast_math, opt); /* before lower_math: its expansions depend on every rounding */
     KERNELS(lower_math, opt);
     if (opt->level > 1) KERNELS(order, opt);
-    /* after layout: copies keep it; before inplace: nothing shares storage with the other side */
-    if (opt->host) KERNELS(placement, opt);
+    /* after order; before inplace: nothing shares storage with the other side */
+    if (opt->host) KERNELS(copies, opt);
     /* after layout and order: what dies where, and which elements lie where */
     if (opt->level > 0) KERNELS(inplace);
     KERNELS(schedule, opt);

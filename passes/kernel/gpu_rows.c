@@ -377,18 +377,20 @@ static bool make_rows(Program *p, Kernel *k) {
 
 typedef struct Each {
     Program *program;
+    const Options *opt;
     bool changed;
 } Each;
 
 static void visit(void *user, Block *b, Item *it) {
     Each *e = user;
     (void)b;
-    if (it->kind == ITEM_KERNEL) e->changed |= make_rows(e->program, it->kernel);
+    if (it->kind != ITEM_KERNEL || (e->opt->host && !it->device)) return;
+    e->changed |= make_rows(e->program, it->kernel);
 }
 
 PASS(gpu_rows, KERNELS, "GPUs: threads of a block share the rows of softmax, norms and reductions")
 bool pass_gpu_rows(Program *p, const Options *opt) {
-    Each e = {.program = p};
+    Each e = {.program = p, .opt = opt};
     if (opt->n_machines == 1 && !strcmp(opt->machine[0]->family, "cuda"))
         program_each_item(p, visit, &e);
     return e.changed;

@@ -1,6 +1,8 @@
-/* Second half of pass placement: a copy in front of every item that reads what lies on the other
- * side, unless an earlier one still holds. A tensor has at most one copy. A loop's copies of what
- * its body does not write stand in front of the loop. */
+/* Where tensors lie, and a copy in front of every item that reads what lies on the other side,
+ * unless an earlier one still holds. A tensor lies where the items that write it run; what the
+ * host reads by itself (conditions of loops, strings, what a loop moves) lies there. A tensor has
+ * at most one copy. A loop's copies of what its body does not write stand in front of the loop.
+ * Requires: pass placement, final layouts and order. Keeps: what every tensor holds. */
 #include "passes/plan/placement.h"
 
 typedef struct Twin { /* a tensor of the other side that holds the same */
@@ -269,11 +271,51 @@ static void copy_output(Copies *c, Tensor *t) {
     insert(c, at + 1, copy_item(c, t, t, false));
 }
 
-void placement_copies(Placement *w) {
-    Copies c = {.w = w, .p = w->p, .ctx = w->ctx};
-    do_block(&c, w->p->body);
-    for (int i = 0; i < w->p->inputs.n; i++)
-        if (w->p->inputs.at[i]->device) copy_input(&c, w->p->inputs.at[i]);
-    for (int i = 0; i < w->p->outputs.n; i++)
-        if (w->p->outputs.at[i]->device) copy_output(&c, w->p->outputs.at[i]);
+/* ---- where tensors lie ---- */
+static void note_writers(void *user, Block *b, Item *it) {
+    Placement *w = user;
+    Tensor **in, **out;
+    int n_in, n_out;
+    (void)b;
+    placement_uses(w->ctx, it, &in, &n_in, &out, &n_out);
+    for (int i = 0; i < n_out && it->device; i++)
+        if (out[i] && !placement_group(w, out[i])->condition)
+            placement_group(w, out[i])->device = true;
+}
+
+/* An input that the device reads lies there: a run copies it, or the caller has it there. */
+static void note_inputs(void *user, Block *b, Item *it) {
+    Placement *w = user;
+    Tensor **in, **out;
+    int n_in, n_out;
+    (void)b;
+    if (!it->device) return;
+    placement_uses(w->ctx, it, &in, &n_in, &out, &n_out);
+    for (int i = 0; i < n_in; i++)
+        if (in[i] && in[i]->space == SP_INPUT) in[i]->device = true;
+}
+
+static void place_tensors(Placement *w) {
+    Program *p = w->p;
+    program_each_item(p, note_writers, w);
+    for (int i = 0; i < p->tensors.n; i++)
+        p->tensors.at[i]->device = placement_group(w, p->tensors.at[i])->device;
+    for (int i = 0; i < p->outputs.n; i++)
+        p->outputs.at[i]->device = placement_group(w, p->outputs.at[i])->device;
+    program_each_item(p, note_inputs, w);
+}
+
+PASS(copies, KERNELS, "copies between the device's memory and the host's")
+bool pass_copies(Program *p, const Options *opt) {
+    Placement w;
+    Copies c = {.w = &w, .p = p, .ctx = p->ctx};
+    if (opt->one_memory) return false;
+    placement_groups(&w, p);
+    place_tensors(&w);
+    do_block(&c, p->body);
+    for (int i = 0; i < p->inputs.n; i++)
+        if (p->inputs.at[i]->device) copy_input(&c, p->inputs.at[i]);
+    for (int i = 0; i < p->outputs.n; i++)
+        if (p->outputs.at[i]->device) copy_output(&c, p->outputs.at[i]);
+    return true;
 }

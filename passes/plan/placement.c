@@ -1,4 +1,5 @@
-/* Which items run on the device, and where tensors lie.
+/* Which kernels and calls run on the device. Pass copies then says where tensors lie, and puts in
+ * the copies:
  *
  *   tensor %n : i64[] device
  *   device kernel k0 { %n[] = sum[i<64] ... }     # from elements that lie there
@@ -6,15 +7,15 @@
  *   bind k = %n.host[0]
  *
  * Some things only the host can do: strings and sequences, runtime functions without a counterpart
- * on the device (device_calls.def), symbols and conditions. Everything else may run on either side.
- * What a choice costs (a launch, a kernel on one processor, a copy with its wait) makes a network
- * whose cheapest cut is the placement: kernels of a few operations between host items stay on the
- * host, all larger ones run on the device. Then copies.c puts in the copies. Requires: final
- * statements, no schedules. Keeps: what every tensor holds. */
+ * on the device (device_calls.def), symbols and conditions. Everything else runs on the device,
+ * unless the host does it sooner than a copy takes: what a kernel costs on one processor and what a
+ * copy and its wait cost make a network whose cheapest cut is the placement. So kernels of a few
+ * operations between host items stay on the host. The program's inputs are on both sides at no
+ * cost, and so are its outputs. Requires: final kernels. */
 #include "passes/plan/placement.h"
 
 /* In nanoseconds, for the order of magnitude: chips and buses differ. */
-enum { TO_HOST = 15000, TO_DEVICE = 6000, LAUNCH = 2500, HOST_CALL = 100, LOOP_ROUNDS = 8 };
+enum { TO_HOST = 15000, TO_DEVICE = 6000, HOST_CALL = 100, LOOP_ROUNDS = 8 };
 enum { MOST_HOST_OPS = 32768 }; /* a kernel that may do more never runs on the host by choice */
 static const double NS_PER_BYTE = 0.05, NS_PER_OP = 0.5;
 
@@ -189,14 +190,13 @@ static void add_item(Placement *w, Item *it, int rounds) {
     } else if (it->kind == ITEM_KERNEL) {
         double most = ops_of(it->kernel, true), ops = ops_of(it->kernel, false);
         bool large = most < 0 || most > MOST_HOST_OPS;
-        cut_edge(&w->cut, CUT_SOURCE, node, LAUNCH * (int64_t)rounds);
         cut_edge(&w->cut, node, CUT_SINK,
                  large ? CUT_NEVER / 2 : (int64_t)(HOST_CALL + ops * NS_PER_OP) * rounds);
     }
     for (int i = 0; i < n_out; i++)
         if (out[i]) add_writer(w, placement_group(w, out[i]), node, rounds);
     for (int i = 0; i < n_in; i++)
-        if (in[i] && in[i]->space != SP_CONST)
+        if (in[i] && in[i]->space != SP_CONST && in[i]->space != SP_INPUT)
             add_reader(w, placement_group(w, in[i]), node, rounds);
 }
 
@@ -211,23 +211,23 @@ static void add_block(Placement *w, Block *b, int rounds) {
     }
 }
 
-static void build(Placement *w) {
-    Program *p = w->p;
+void placement_groups(Placement *w, Program *p) {
+    *w = (Placement){.p = p, .ctx = p->ctx, .items = map_new(p->ctx->perm)};
+    for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->aux = NULL;
+    for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->aux = NULL;
+    for (int i = 0; i < p->tensors.n; i++) p->tensors.at[i]->aux = NULL;
+    for (int i = 0; i < p->consts.n; i++) p->consts.at[i]->aux = NULL;
+    cut_open(&w->cut, p->ctx->perm);
     program_each_item(p, join_carried, w);
     program_each_item(p, note_condition, w);
     for (int i = 0; i < p->tensors.n; i++) group_node(w, p->tensors.at[i]);
-    for (int i = 0; i < p->inputs.n; i++) {
-        group_node(w, p->inputs.at[i]); /* the caller's memory */
-        cut_edge(&w->cut, CUT_SOURCE, placement_group(w, p->inputs.at[i])->node, CUT_NEVER);
-    }
-    for (int i = 0; i < p->outputs.n; i++) {
-        Group *g;
-        group_node(w, p->outputs.at[i]);
-        g = placement_group(w, p->outputs.at[i]);
-        cut_edge(&w->cut, CUT_SOURCE, g->node, copy_cost(g, TO_HOST, 1));
-    }
-    program_each_item(p, keep_moved, w);
-    add_block(w, p->body, 1);
+    for (int i = 0; i < p->inputs.n; i++) group_node(w, p->inputs.at[i]);
+    for (int i = 0; i < p->outputs.n; i++) group_node(w, p->outputs.at[i]);
+}
+
+static void build(Placement *w) {
+    program_each_item(w->p, keep_moved, w);
+    add_block(w, w->p->body, 1);
 }
 
 /* ---- the result ---- */
@@ -243,40 +243,13 @@ static void set_item(void *user, Block *b, Item *it) {
     it->device = !r->host[(intptr_t)map_get_int(r->w->items, (uint64_t)(uintptr_t)it)];
 }
 
-/* An input that the device reads lies there: a run copies it, or the caller has it there. */
-static void set_input(void *user, Block *b, Item *it) {
-    Placement *w = user;
-    Tensor **in, **out;
-    int n_in, n_out;
-    (void)b;
-    if (!it->device) return;
-    placement_uses(w->ctx, it, &in, &n_in, &out, &n_out);
-    for (int i = 0; i < n_in; i++)
-        if (in[i]->space == SP_INPUT) in[i]->device = true;
-}
-
-static void set_tensors(const Result *r) {
-    Program *p = r->w->p;
-    for (int i = 0; i < p->tensors.n; i++)
-        p->tensors.at[i]->device = !r->host[placement_group(r->w, p->tensors.at[i])->node];
-    for (int i = 0; i < p->outputs.n; i++)
-        p->outputs.at[i]->device = !r->host[placement_group(r->w, p->outputs.at[i])->node];
-    program_each_item(p, set_input, r->w);
-}
-
-PASS(placement, KERNELS, "what runs on the device; copies between its memory and the host's")
+PASS(placement, KERNELS, "which kernels run on the device")
 bool pass_placement(Program *p, const Options *opt) {
-    Placement w = {.p = p, .ctx = p->ctx, .opt = opt, .items = map_new(p->ctx->perm)};
-    for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->aux = NULL;
-    for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->aux = NULL;
-    for (int i = 0; i < p->tensors.n; i++) p->tensors.at[i]->aux = NULL;
-    for (int i = 0; i < p->consts.n; i++) p->consts.at[i]->aux = NULL;
-    cut_open(&w.cut, p->ctx->perm);
+    Placement w;
+    (void)opt;
+    placement_groups(&w, p);
     build(&w);
     Result r = {&w, cut_solve(&w.cut)};
     program_each_item(p, set_item, &r);
-    if (opt->one_memory) return true;
-    set_tensors(&r);
-    placement_copies(&w);
     return true;
 }

@@ -1,4 +1,4 @@
-/* Shared by the files of pass placement. */
+/* Shared by passes placement and copies. */
 #ifndef ONNXCC_PASSES_PLAN_PLACEMENT_H
 #define ONNXCC_PASSES_PLAN_PLACEMENT_H
 
@@ -14,13 +14,12 @@ typedef struct Group {
     double bytes;
     int index;
     bool condition; /* of a loop: the host reads it before every round */
+    bool device;    /* pass copies: it lies there */
 } Group;
 typedef struct Placement {
     Program *p;
     Ctx *ctx;
-    const Options *opt;
     Cut cut;
-    int n_groups;
     Map *items; /* Item to its node */
     VEC(Group *) groups;
 } Placement;
@@ -29,8 +28,7 @@ Group *placement_group(Placement *, Tensor *);
  * flow, the operand of a bind. */
 void placement_uses(Ctx *, const Item *, Tensor ***in, int *n_in, Tensor ***out, int *n_out);
 
-/* ---- placement.c: which side; sets Item.device and Tensor.device ---- */
-/* ---- copies.c: copies where one side reads what lies on the other ---- */
-void placement_copies(Placement *);
+/* Groups of all tensors, inputs and outputs, with nodes and indices. */
+void placement_groups(Placement *, Program *);
 
 #endif
