@@ -120,6 +120,17 @@ bool demand_equal(OnnxNode *n, Expr *dim, int64_t size) {
     return n->import->narrowed = true;
 }
 
+bool demand_that(OnnxNode *n, Expr *cond, const char *text) {
+    Graph *g = n->g;
+    if (expr_is_int(cond, NULL)) return expr_is(cond, 1);
+    if (g->at != g->body || expr_has_value_sym(cond)) return false;
+    for (int i = 0; i < g->requires.n; i++)
+        if (g->requires.at[i].cond == cond) return true;
+    char *said = arena_printf(n->ctx->perm, "node \"%s\" (%s): %s", n->loc.node, n->loc.op, text);
+    vec_push(n->ctx->perm, &g->requires, ((Require){cond, said}));
+    return true;
+}
+
 bool demand_size(OnnxNode *n, Expr *dim, int64_t least) {
     int64_t lo, hi;
     if (expr_range(n->ctx, dim, &lo, &hi) && lo >= least) return true;

@@ -112,6 +112,9 @@ bool input_cell(OnnxNode *, int k, Expr **out,
  * dimension of the inputs. */
 bool demand_size(OnnxNode *, Expr *dim, int64_t least);
 bool demand_equal(OnnxNode *, Expr *dim, int64_t size); /* the same for exactly so large */
+/* A condition over dimensions that programs check when they get them; `text` says what must be.
+ * False: it never holds, or only some runs or only a run can tell. */
+bool demand_that(OnnxNode *, Expr *cond, const char *text);
 
 /* ---- axes that only the run knows (axes_late.c) ---- */
 typedef struct LateAxes {

@@ -301,6 +301,8 @@ void onnxcc_fault(struct onnxcc_frame *, int code); /* keeps the first */
  * (core/calls_*.c). */
 int onnxcc_call_seed(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_nms(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_fourier(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
+int onnxcc_call_twister(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_nonzero_count(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_nonzero_fill(struct onnxcc_frame *, void *const *bufs, const int64_t *args);
 int onnxcc_call_image_size(struct onnxcc_frame *, void *const *bufs, const int64_t *args);

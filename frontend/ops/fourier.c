@@ -1,90 +1,14 @@
 /* Fourier transforms: DFT, STFT; and MelWeightMatrix.
  *
- * A transform of known length N = p m is two smaller ones (Cooley and Tukey 1965): m-point
- * transforms of every p-th element, then p-point transforms that take the twiddle factors into
- * their matrix. Each stage is one contraction [a, m, p, b, complex] x [m, p, complex, k, complex].
- * A length with a large prime factor is a convolution with a chirp (Bluestein 1970), by transforms
- * of a power of 2. Matrices are computed in f64. Where the length is known only during the run one
- * contraction with the whole matrix does it. */
-#include "frontend/ops.h"
+ * A transform of known length runs in stages (fourier_stages.c). A length with a large prime factor
+ * is a convolution with a chirp (Bluestein 1970), by transforms of a power of 2. Constants are
+ * computed in f64. A length that only the run knows is left to the runtime
+ * (core/calls_fourier.c). */
+#include "frontend/ops/fourier.h"
 
-#include <math.h>
+#include "frontend/calls.h"
 
-enum { RADIX = 8, LARGE_PRIME = 61 };
-static const double PI = 3.141592653589793;
-
-typedef struct Fourier {
-    OnnxNode *n;
-    DType t;     /* f32 or f64 */
-    Expr *a, *b; /* the extents around the transformed axis */
-    bool inverse;
-} Fourier;
-
-/* exp(+-2 pi i k / n) into out[0], out[1]; k is reduced first, so that the angle is exact. */
-static void unit_root(bool inverse, int64_t k, int64_t n, double *out) {
-    double angle = 2 * PI * (double)(k % n) / (double)n;
-    out[0] = cos(angle);
-    out[1] = inverse ? sin(angle) : -sin(angle);
-}
-
-static Value *real_constant(Fourier *f, const double *v, int64_t count, Expr *const *dims,
-                            int rank) {
-    Ctx *ctx = f->n->ctx;
-    char *data = arena_alloc(ctx->perm, (size_t)count * dtype_bytes(f->t) + 1);
-    for (int64_t i = 0; i < count; i++) {
-        if (f->t == DT_F64) ((double *)data)[i] = v[i];
-        else ((float *)data)[i] = (float)v[i];
-    }
-    Type type = type_make(f->t, dims, rank);
-    return graph_const(f->n->g, NULL, const_new(ctx, f->t, count, data), &type);
-}
-
-/* The matrix of one stage: [m, p, in, p, 2], element [k2, n1, c, k1, d] the factor of part c of
- * the input for part d of output m k1 + k2: exp(-2 pi i n1 (m k1 + k2) / (m p)). */
-static Value *stage_matrix(Fourier *f, int64_t m, int64_t p, int in) {
-    int64_t count = m * p * in * p * 2, at = 0;
-    double *v = NEW_ARRAY(f->n->ctx->perm, double, count + 1), w[2];
-    for (int64_t k2 = 0; k2 < m; k2++)
-        for (int64_t n1 = 0; n1 < p; n1++)
-            for (int c = 0; c < in; c++)
-                for (int64_t k1 = 0; k1 < p; k1++) {
-                    unit_root(f->inverse, n1 * (m * k1 + k2), m * p, w);
-                    v[at++] = c ? -w[1] : w[0];
-                    v[at++] = c ? w[0] : w[1];
-                }
-    OnnxNode *n = f->n;
-    Expr *dims[] = {ix(n, m), ix(n, p), ix(n, in), ix(n, p), ix(n, 2)};
-    return real_constant(f, v, count, dims, 5);
-}
-
-/* A divisor of n: the largest up to RADIX, or else its smallest prime factor. */
-static int64_t radix_of(int64_t n) {
-    for (int64_t p = MIN(n, RADIX); p > 1; p--)
-        if (n % p == 0) return p;
-    for (int64_t p = RADIX + 1; p * p <= n; p++)
-        if (n % p == 0) return p;
-    return n;
-}
-
-/* x [a, n, b, parts] to [a, n, b, 2]; a and b are the extents around it. */
-static Value *mixed_radix(Fourier *f, Value *x, Expr *a, int64_t n, Expr *b) {
-    OnnxNode *node = f->n;
-    if (!x) return NULL;
-    int64_t p = radix_of(n), m = n / p, parts = 2;
-    Expr *part = x->type.dims[3];
-    if (m > 1) {
-        Expr *apart[] = {a, ix(node, m), expr_muli(node->ctx, b, p), part};
-        x = mixed_radix(f, reshape_to(node, x, apart, 4), a, m, apart[2]);
-        part = ix(node, 2);
-    }
-    expr_is_int(part, &parts);
-    Expr *split[] = {a, ix(node, m), ix(node, p), b, part},
-         *whole[] = {a, ix(node, n), b, ix(node, 2)};
-    Value *matrix = stage_matrix(f, m, p, (int)parts);
-    x = reshape_to(node, x, split, 5);
-    Value *y = x ? build_contract(node->g, x, matrix, NULL, "ampbc,mpckd->akmbd") : NULL;
-    return reshape_to(node, y, whole, 4);
-}
+enum { LARGE_PRIME = 61 };
 
 /* ---- lengths with large prime factors ---- */
 
@@ -100,7 +24,7 @@ static Value *times_vector(Fourier *f, Value *x, const double *w, int64_t count)
             for (int d = 0; d < 2; d++)
                 v[at++] = c == d ? w[2 * i] : c ? -w[2 * i + 1] : w[2 * i + 1];
     Expr *dims[] = {ix(n, count), ix(n, parts), ix(n, 2)};
-    return build_contract(n->g, x, real_constant(f, v, count * parts * 2, dims, 3), NULL,
+    return build_contract(n->g, x, fourier_constant(f, v, count * parts * 2, dims, 3), NULL,
                           "anbc,ncd->anbd");
 }
 
@@ -131,7 +55,7 @@ static void transform_constants(double *v, double *spare, int64_t size) {
     transform_constants(v + size, spare, half);
     for (int64_t k = 0; k < half; k++) {
         double w[2], *even = v + 2 * k, *odd = v + 2 * (half + k);
-        unit_root(false, k, size, w);
+        fourier_root(false, k, size, w);
         double re = odd[0] * w[0] - odd[1] * w[1], im = odd[0] * w[1] + odd[1] * w[0];
         odd[0] = even[0] - re, odd[1] = even[1] - im;
         even[0] += re, even[1] += im;
@@ -146,7 +70,7 @@ static Value *bluestein(Fourier *f, Value *x, int64_t n) {
     Arena *perm = node->ctx->perm;
     double *chirp = NEW_ARRAY(perm, double, 2 * n), *kernel = NEW_ARRAY(perm, double, 2 * size);
     for (int64_t k = 0; k < n; k++) {
-        unit_root(f->inverse, (int64_t)((__int128)k * k % (2 * n)), 2 * n, chirp + 2 * k);
+        fourier_root(f->inverse, (int64_t)((__int128)k * k % (2 * n)), 2 * n, chirp + 2 * k);
         for (int side = 0; side < 2; side++) {
             double *to = kernel + 2 * (side && k ? size - k : k);
             to[0] = chirp[2 * k], to[1] = -chirp[2 * k + 1];
@@ -158,8 +82,8 @@ static Value *bluestein(Fourier *f, Value *x, int64_t n) {
     there.inverse = false;
     back.inverse = true;
     x = fit_length(node, times_vector(f, x, chirp, n), ix(node, size));
-    x = times_vector(f, mixed_radix(&there, x, f->a, size, f->b), kernel, size);
-    x = fit_length(node, mixed_radix(&back, x, f->a, size, f->b), ix(node, n));
+    x = times_vector(f, fourier_stages(&there, x, f->a, size, f->b), kernel, size);
+    x = fit_length(node, fourier_stages(&back, x, f->a, size, f->b), ix(node, n));
     return times_vector(f, x, chirp, n);
 }
 
@@ -170,40 +94,56 @@ static int64_t largest_prime(int64_t n) {
     return MAX(best, n);
 }
 
+/* x [a, n, b, parts] with two parts: an absent second one is 0. */
+static Value *both_parts(OnnxNode *n, Value *x, Expr *parts) {
+    Ctx *ctx = n->ctx;
+    Expr *at[4];
+    if (!x || expr_is(parts, 2)) return x;
+    Expr *dims[] = {x->type.dims[0], x->type.dims[1], x->type.dims[2], ix(n, 2)};
+    Node *c = build_compute_begin(n->g, &x, 1, x->type.dtype, dims, 4);
+    for (int i = 0; i < 4; i++) at[i] = c->vars[i]->self;
+    Expr *part = expr_load(ctx, c->params[0], at, 4), *zero = real(n, x->type.dtype, 0);
+    return build_compute_end(n->g, c, expr_guard(ctx, E2(lt, at[3], parts), part, zero));
+}
+
+/* One part is real, two are complex. Where only the run knows which, it has two from here on. */
+static Value *known_parts(OnnxNode *n, Value *x) {
+    Expr *parts = x ? x->type.dims[3] : NULL;
+    if (!x || expr_is(parts, 1) || expr_is(parts, 2)) return x;
+    Expr *sound = E2(or, E2(eq, parts, ix(n, 1)), E2(eq, parts, ix(n, 2)));
+    const char *rule = "the last dimension must be 1 (real) or 2 (complex)";
+    if (!demand_that(n, sound, rule)) return bad(n, "%s", rule), NULL;
+    return both_parts(n, x, parts);
+}
+
 /* ---- lengths of the run ---- */
 
-/* x [a, n, b, parts] times exp(-2 pi i j k / n), computed in f64, with j k reduced modulo n in
- * integers. */
-static Value *whole_matrix(Fourier *f, Value *x, Expr *length) {
+/* x [a, n, b, 2] by a function of the runtime. `wide`: a real signal, which f64 transforms. */
+static Value *runtime_transform(Fourier *f, Value *x, Expr *length, Expr *wide) {
     OnnxNode *n = f->n;
-    Ctx *ctx = n->ctx;
-    Expr *dims[] = {length, x->type.dims[3], length, ix(n, 2)}, *v[4];
-    Node *c = build_compute_begin(n->g, NULL, 0, f->t, dims, 4);
-    for (int i = 0; i < 4; i++) v[i] = c->vars[i]->self;
-    Expr *turns = expr_cast(ctx, DT_F64, expr_mod(ctx, expr_mul(ctx, v[0], v[2]), length));
-    Expr *angle = E2(div, E2(mul, turns, real(n, DT_F64, 2 * PI)),
-                     expr_cast(ctx, DT_F64, at_least(n, length, 1)));
-    Expr *sine = E1(sin, angle), *cosine = E1(cos, angle);
-    if (!f->inverse) sine = E1(neg, sine);
-    Expr *imaginary = E2(eq, v[1], ix(n, 1)), *out_imaginary = E2(eq, v[3], ix(n, 1));
-    Expr *cross = E3(select, imaginary, E1(neg, sine), sine);
-    Expr *same = E2(eq, E3(select, imaginary, ix(n, 1), ix(n, 0)),
-                    E3(select, out_imaginary, ix(n, 1), ix(n, 0)));
-    Expr *factor = E3(select, same, cosine, cross);
-    Value *matrix = build_compute_end(n->g, c, expr_cast(ctx, f->t, factor));
-    return matrix ? build_contract(n->g, x, matrix, NULL, "anbc,nckd->akbd") : NULL;
+    Expr *dims[] = {f->a, length, f->b, ix(n, 2)}, *room = expr_muli(n->ctx, length, 6);
+    Type types[] = {type_make(f->t, dims, 4), type_make(DT_F64, &room, 1)};
+    RunCall c = {.n = n, .name = "fourier"};
+    call_in(&c, x);
+    call_int(&c, dtype_onnx(f->t));
+    for (int i = 0; i < 3; i++) call_arg(&c, dims[i]);
+    call_int(&c, f->inverse);
+    call_arg(&c, wide);
+    Node *node = call_results(&c, types, 2);
+    return node ? node->out[0] : NULL;
 }
 
 /* x [a, length, b, 1 or 2] to [a, length, b, 2]; the inverse divides by the length. */
-static Value *transform(Fourier *f, Value *x, Expr *length) {
+static Value *transform(Fourier *f, Value *x, Expr *length, Expr *wide) {
     OnnxNode *n = f->n;
     int64_t known;
     Value *y;
     if (!x) return NULL;
-    if (!expr_is_int(length, &known)) y = whole_matrix(f, x, length);
+    if (!expr_is_int(length, &known))
+        y = runtime_transform(f, both_parts(n, x, x->type.dims[3]), length, wide);
     else if (known < 1) return bad(n, "a transform needs at least one element"), NULL;
     else if (known > LARGE_PRIME && largest_prime(known) > LARGE_PRIME) y = bluestein(f, x, known);
-    else y = mixed_radix(f, x, f->a, known, f->b);
+    else y = fourier_stages(f, x, f->a, known, f->b);
     if (!f->inverse || !y) return y;
     Node *c = build_compute_begin(n->g, NULL, 0, f->t, NULL, 0);
     Expr *count = expr_cast(n->ctx, f->t, at_least(n, length, 1));
@@ -239,14 +179,12 @@ static Value *dft(OnnxNode *n, Value *x, int axis, Expr *length, bool inverse, b
     Expr *dims[MAX_RANK], *const *d = x->type.dims;
     Fourier f = {n, t == DT_F64 ? DT_F64 : DT_F32, expr_product(ctx, d, axis),
                  expr_product(ctx, d + axis + 1, last - axis - 1), inverse};
-    if (expr_is(d[last], 1) + expr_is(d[last], 2) != 1)
-        return bad(n, "last dimension must be 1 (real) or 2 (complex)"), NULL;
     Expr *four[] = {f.a, d[axis], f.b, d[last]};
     for (int i = 0; i <= last; i++) dims[i] = d[i];
-    Value *y = reshape_to(n, cast_to(n, x, f.t), four, 4);
+    Value *y = known_parts(n, reshape_to(n, cast_to(n, x, f.t), four, 4));
     bool real_signal = inverse && onesided;
     y = real_signal ? mirror_spectrum(n, y, length) : fit_length(n, y, length);
-    y = transform(&f, y, length);
+    y = transform(&f, y, length, E3(select, E2(eq, d[last], ix(n, 1)), ix(n, 1), ix(n, 0)));
     dims[axis] = length;
     dims[last] = ix(n, 2);
     if (real_signal) y = keep(n, y, 3, dims[last] = ix(n, 1));
@@ -328,7 +266,8 @@ ONNX_OP(STFT, 17) {
         return false;
     length = has(n, 2) ? n->in[2]->type.dims[0] : x->type.dims[1];
     if (has(n, 3) && !input_cell(n, 3, &length, 1)) return false;
-    bool onesided = attr_int(n, "onesided", 1) && expr_is(x->type.dims[2], 1);
+    /* of complex numbers there is no one-sided spectrum */
+    bool onesided = attr_int(n, "onesided", 1) && demand_equal(n, x->type.dims[2], 1);
     Expr *room = expr_floordiv(n->ctx, expr_sub(n->ctx, x->type.dims[1], length), step);
     Value *cut = frames(n, at_least(n, expr_addi(n->ctx, room, 1), 0), step, length);
     return cut && give(n, 0, dft(n, cut, 2, length, false, onesided));
