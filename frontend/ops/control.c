@@ -39,6 +39,27 @@ static bool join_branches(OnnxNode *n, const Node *node) {
     return true;
 }
 
+/* Models that were written for runtimes with dynamic ranks give a scalar in one branch and a list
+ * of one element in the other. Both become lists; wherever they are broadcast it is the same. */
+static void lift_scalars(OnnxNode *n, const Node *node) {
+    Region *outside = n->g->at;
+    for (int i = 0; i < node->n_out; i++)
+        for (int b = 0; b < 2; b++) {
+            Value *v = node->region[b]->results[i], *other = node->region[!b]->results[i];
+            Expr *one = ix(n, 1);
+            if (v->type.rank != 0 || other->type.rank != 1 || v->type.dtype != other->type.dtype ||
+                !expr_prove_eq(n->ctx, other->type.dims[0], one))
+                continue;
+            n->g->at = node->region[b];
+            node->region[b]->results[i] = reshape_to(n, v, &one, 1);
+            diag_warn(n->ctx, &n->loc,
+                      "result %d is a scalar in one branch and a list of one element in the other; "
+                      "it becomes a list in both",
+                      i);
+        }
+    n->g->at = outside;
+}
+
 /* Where the condition is known the branch is built in place. */
 ONNX_OP(If, 1) {
     ATTRS("then_branch:g! else_branch:g!");
@@ -57,6 +78,7 @@ ONNX_OP(If, 1) {
         if (!build_subgraph(n, attr_graph(n, branches[i]), region, NULL, 0, out, n->n_out))
             return false;
     }
+    lift_scalars(n, node);
     return node_finish(n->g, node) && join_branches(n, node) && give_all(n, node->out, n->n_out);
 }
 
