@@ -19,6 +19,7 @@ typedef struct Blobs { /* payloads by hash; `rest` is what is left of the .blobs
     Map *known;
     const char *rest;
     size_t size;
+    Model *model; /* that they were taken from; NULL: none */
 } Blobs;
 
 static const void *find_blob(void *user, uint64_t hash, uint64_t bytes) {
@@ -32,12 +33,12 @@ static const void *find_blob(void *user, uint64_t hash, uint64_t bytes) {
     return known;
 }
 
-/* All constants of a model become known; it stays open. */
+/* All constants of a model become known; it stays open as long as they are needed. */
 static bool add_model(Ctx *ctx, Blobs *b, const char *path) {
     const char *file = ctx->file;
     ctx->file = path;
-    Model *m = model_open(ctx, path);
-    Graph *g = m ? model_import(m, NULL) : NULL;
+    b->model = model_open(ctx, path);
+    Graph *g = b->model ? model_import(b->model, NULL) : NULL;
     for (int i = 0; g && i < g->consts.n; i++) {
         Const *c = g->consts.at[i]->data;
         map_set_int(b->known, const_hash(c), (void *)(uintptr_t)const_bytes(ctx, c));
@@ -121,6 +122,20 @@ typedef struct Tool { /* the command line */
     const char *model;
 } Tool;
 
+/* Several entries or processors give several texts. */
+static bool transform_all(Ctx *ctx, const Tool *t, Lexer *x, Blobs *blobs, const Options *options,
+                          Str *s) {
+    do {
+        Object o = {0};
+        if (!parse_object(ctx, x, blobs, &o) || !verify(&o, "parsing")) return false;
+        if (o.level == LEVEL_GRAPH) ((Graph *)o.at)->strict = options->fp == FP_STRICT;
+        for (int i = 0; i < t->passes.list.n; i++)
+            if (!run_pass(ctx, &o, t->passes.list.at[i], options)) return false;
+        print(s, &o);
+    } while (!lex_at(x, TOK_END));
+    return lex_ok(x);
+}
+
 static int transform(Tool *t, const char *path) {
     Ctx *ctx = t->cli.ctx;
     ctx->quiet = t->cli.quiet;
@@ -129,8 +144,6 @@ static int transform(Tool *t, const char *path) {
     size_t n;
     char *text = read_text(ctx, path, &n);
     if (!text || !processors_pick(&t->cli, &cpus)) return 1;
-    if (t->model && !add_model(ctx, &blobs, t->model)) return 1;
-    add_file(ctx, &blobs, path);
     Options options = {.level = t->cli.level,
                        .fp = (FpMode)t->cli.fp,
                        .precision = (DType)t->cli.precision,
@@ -141,18 +154,12 @@ static int transform(Tool *t, const char *path) {
                        .static_only = cpus.bare_metal,
                        .torture = t->cli.torture,
                        .dump = stdout};
-    Lexer *x = lex_open(ctx, path, text, n);
+    bool ok = !t->model || add_model(ctx, &blobs, t->model);
+    if (ok) add_file(ctx, &blobs, path);
     Str s = str_new(ctx->perm);
-    do { /* several entries or processors give several texts */
-        Object o = {0};
-        if (!parse_object(ctx, x, &blobs, &o) || !verify(&o, "parsing")) return 1;
-        if (o.level == LEVEL_GRAPH) ((Graph *)o.at)->strict = options.fp == FP_STRICT;
-        for (int i = 0; i < t->passes.list.n; i++)
-            if (!run_pass(ctx, &o, t->passes.list.at[i], &options)) return 1;
-        print(&s, &o);
-    } while (!lex_at(x, TOK_END));
-    if (!lex_ok(x)) return 1;
-    return write_text(ctx, t->cli.output, str_c(&s), s.n);
+    ok = ok && transform_all(ctx, t, lex_open(ctx, path, text, n), &blobs, &options, &s);
+    model_close(blobs.model);
+    return ok ? write_text(ctx, t->cli.output, str_c(&s), s.n) : 1;
 }
 
 static void split_words(Ctx *ctx, Words *w, const char *list) {

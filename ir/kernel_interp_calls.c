@@ -136,6 +136,15 @@ static bool call_shared(Interp *in, int which, void *const *bufs, const int64_t 
     return interp_fail(in, "%s failed", shared[which].name);
 }
 
+/* The elements of an operand where such a function may read them: constants lie in the model's
+ * file, at any address. */
+static void *aligned_data(Interp *in, const Buffer *b) {
+    size_t bytes = dtype_bytes(b->tensor->dtype);
+    if ((uintptr_t)b->data % MIN(bytes, (size_t)8) == 0) return b->data;
+    for (int i = 0; i < b->tensor->rank; i++) bytes *= (size_t)b->dims[i];
+    return arena_copy(in->arena, b->data, bytes);
+}
+
 typedef bool Call(CallRun *);
 static bool topk(CallRun *c) {
     return sort(c, false);
@@ -161,7 +170,7 @@ bool interp_call(Interp *in, const Item *it) {
     for (int i = 0; i < n; i++) {
         Tensor *t = i < it->n_in ? it->in[i] : it->out[i - it->n_in];
         if (!(c.buf[i] = interp_buffer(in, t))) return false;
-        bufs[i] = c.buf[i]->data;
+        bufs[i] = i < it->n_in ? aligned_data(in, c.buf[i]) : c.buf[i]->data;
     }
     for (int i = 0; i < it->n_args; i++)
         if (!interp_index(in, it->args[i], &c.arg[i])) return false;

@@ -159,22 +159,27 @@ static bool offsets(Columns *p, const Code *c, Column *regs, int n, int64_t *off
     return true;
 }
 
+/* Constants lie in the model's file, at any address. */
 #define GATHER(T, field)                                                                           \
     do {                                                                                           \
-        const T *from = c->buffer->data;                                                           \
-        for (int i = 0; i < n; i++) r[i].field = !mask || mask[i].i ? from[offset[i]] : 0;         \
+        for (int i = 0; i < n; i++) {                                                              \
+            T v = 0;                                                                               \
+            if (!mask || mask[i].i) memcpy(&v, from + (size_t)offset[i] * sizeof v, sizeof v);     \
+            r[i].field = v;                                                                        \
+        }                                                                                          \
         return;                                                                                    \
     } while (0)
 
 static void gather(const Code *c, const int64_t *offset, const ScalarValue *mask, ScalarValue *r,
                    int n) {
     size_t bytes = dtype_bytes(c->type);
+    const char *from = c->buffer->data;
     if (c->type == DT_F32) GATHER(float, f);
     if (c->type == DT_F64) GATHER(double, d);
     if (c->type == DT_I64) GATHER(int64_t, i);
     for (int i = 0; i < n; i++) {
-        const char *at = (const char *)c->buffer->data + (size_t)offset[i] * bytes;
-        r[i] = !mask || mask[i].i ? scalar_load(c->type, at) : (ScalarValue){0};
+        bool counts = !mask || mask[i].i;
+        r[i] = counts ? scalar_load(c->type, from + (size_t)offset[i] * bytes) : (ScalarValue){0};
     }
 }
 

@@ -42,6 +42,17 @@ static const char *opt_program, *file_name;
 static Lines file;
 static char capture_name[MAX_NAMES][32], *capture_text[MAX_NAMES];
 static int n_captures, failures;
+static char **kept; /* every string here: those of the file, then those of the test at hand */
+static size_t n_kept;
+
+static char *keep(char *s) {
+    kept = realloc(kept, (n_kept + 1) * sizeof *kept);
+    return kept[n_kept++] = s;
+}
+
+static void release(size_t mark) {
+    while (n_kept > mark) free(kept[--n_kept]);
+}
 
 static void fail(int line, const char *fmt, ...) {
     va_list ap;
@@ -58,7 +69,7 @@ static void read_lines(FILE *f, Lines *out) {
     out->n = 0;
     while (out->n < MAX_LINES && fgets(buffer, sizeof buffer, f)) {
         buffer[strcspn(buffer, "\n")] = 0;
-        out->at[out->n++] = strdup(buffer);
+        out->at[out->n++] = keep(strdup(buffer));
     }
 }
 
@@ -186,7 +197,8 @@ static bool matches(const char *line, const char *text) {
     bool hit = !regexec(&r, line, MAX_NAMES, m, 0);
     for (int i = 0; hit && i < p.n_named; i++) {
         const regmatch_t *g = &m[p.group[i]];
-        capture_text[p.named[i]] = strndup(line + g->rm_so, (size_t)(g->rm_eo - g->rm_so));
+        size_t n = (size_t)(g->rm_eo - g->rm_so);
+        capture_text[p.named[i]] = keep(strndup(line + g->rm_so, n));
     }
     regfree(&r);
     return hit;
@@ -202,7 +214,7 @@ static char *directive(const char *line, const char *word) {
     if (!at) return NULL;
     at += strlen(head);
     at += strspn(at, " ");
-    char *text = strdup(at);
+    char *text = keep(strdup(at));
     for (size_t n = strlen(text); n && text[n - 1] == ' ';) text[--n] = 0;
     return text;
 }
@@ -277,7 +289,7 @@ static void same_text(const Test *t, const Lines *out) {
     int k = 0;
     for (int i = t->from; i < t->to; i++) {
         if (!is_text(file.at[i])) continue;
-        char *line = strdup(file.at[i]);
+        char *line = keep(strdup(file.at[i]));
         strip_comment(line);
         if (k < out->n && !strcmp(line, out->at[k++])) continue;
         fail(i, "is printed as: %s", k ? out->at[k - 1] : "");
@@ -391,11 +403,15 @@ int main(int argc, char **argv) {
     fclose(f);
     FILE *to = update ? fopen(file_name, "w") : NULL;
     int tests = 0, at = 0;
+    size_t mark = n_kept;
     for (; next_test(at, &t); at = t.to, tests++) {
         for (int i = at; to && i < t.from; i++) fprintf(to, "%s\n", file.at[i]);
         run_test(&t, &out);
         if (to) print_updated(to, &t, &out);
+        release(mark);
     }
+    release(0);
+    free(kept);
     if (to) return fclose(to);
     printf("%d tests, %d failures\n", tests, failures);
     return failures || !tests;

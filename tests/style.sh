@@ -81,7 +81,7 @@ case $outer in
 *) places="$places -e $outer/" ;;
 esac
 set -f
-if find . \( -name .git -o -path ./build \) -prune -o -type f -size -1024k ! -name style.sh -print |
+if find . \( -name .git -o -path './build*' \) -prune -o -type f -size -1024k ! -name style.sh -print |
     LC_ALL=C sort | xargs grep -nIE $places; then
     echo "absolute paths of one machine (above)"
     failed=1

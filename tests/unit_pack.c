@@ -147,5 +147,6 @@ int main(void) {
     time_layout(ctx, "transposed", 2048, &layouts[0]);
     time_layout(ctx, "blocked", 2048, &layouts[1]);
     time_layout(ctx, "inner", 2048, &layouts[2]);
+    ctx_free(ctx);
     return failures != 0;
 }

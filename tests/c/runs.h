@@ -150,7 +150,10 @@ static void run_one(Ctx *ctx, const Run *r, onnxcc_kernel_fn code) {
     char *scratch = aligned_alloc(64, 1 << 20);
     code(&args, 0, total / 2, scratch);
     code(&args, total / 2, total, scratch);
-    for (int i = 0; i < r->f->params.n; i++) compare(r, i, want[i], got[i]);
+    for (int i = 0; i < r->f->params.n; i++) {
+        compare(r, i, want[i], got[i]);
+        free(want[i]);
+    }
     bool bad = strstr(r->f->name, "bad") != NULL;
     if (bad != (frame.fault != 0))
         printf("FAIL %s: fault is %d\n", r->f->name, frame.fault), failures++;

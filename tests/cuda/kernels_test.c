@@ -77,12 +77,14 @@ static void run_file(Ctx *ctx, const char *path, const char *dir, int number) {
         onnxcc_kernel_fn *code = dlsym(lib, arena_printf(ctx->perm, "p_%s", r.f->name));
         for (int seed = 0; seed < 3; seed++) run_one(ctx, &r, *code);
     }
+    free(text);
 }
 
 int main(int argc, char **argv) {
     Ctx *ctx = ctx_new();
     setenv("ONNXCC_EMU_SEED", "17", 0);
     for (int i = 2; i < argc; i++) run_file(ctx, argv[i], argv[1], i);
+    ctx_free(ctx);
     printf("%d runs, %d failures\n", runs, failures);
     return failures || !runs;
 }

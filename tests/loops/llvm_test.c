@@ -172,6 +172,8 @@ static void run_one(Ctx *ctx, const Run *r, const char *machine, onnxcc_kernel_f
     code(&args, 0, total / 2, scratch);
     code(&args, total / 2, total, scratch);
     for (int i = 0; i < r->f->params.n; i++) compare(r, machine, i, want[i], got[i], exact);
+    for (int i = 0; i < r->f->params.n; i++)
+        if (!r->shares[i]) free(want[i]);
     bool bad = !strcmp(r->f->name, "gather_bad");
     if (bad != (frame.fault != 0))
         printf("FAIL %s on %s: fault is %d\n", r->f->name, machine, frame.fault), failures++;
@@ -288,6 +290,8 @@ int main(int argc, char **argv) {
         }
         free(copy);
     }
+    ctx_free(ctx);
+    free(text);
     printf("%d runs, %d failures\n", runs, failures);
     return failures || !runs;
 }

@@ -36,12 +36,8 @@ static int differ(const char *what, const char *want, const char *got) {
     return 1;
 }
 
-int main(int argc, char **argv) {
-    Ctx *ctx = ctx_new();
-    size_t n;
-    char *text = argc > 1 ? read_file(argv[1], &n) : NULL;
-    if (!text) return 1;
-    Loops *l = loops_parse(ctx, lex_open(ctx, argv[1], text, n));
+static int check(Ctx *ctx, const char *path, const char *text, size_t n) {
+    Loops *l = loops_parse(ctx, lex_open(ctx, path, text, n));
     if (!l) return 1;
     const char *want = first_line(text);
     if (!strstr(want, "# error:")) {
@@ -59,4 +55,15 @@ int main(int argc, char **argv) {
     if (loops_verify(l, "as parsed")) return printf("the verifier finds nothing\n"), 1;
     const char *body = strstr(str_c(&said), "loops \"");
     return body ? differ("the verifier's text", want, body) : 1;
+}
+
+int main(int argc, char **argv) {
+    size_t n;
+    char *text = argc > 1 ? read_file(argv[1], &n) : NULL;
+    if (!text) return 1;
+    Ctx *ctx = ctx_new();
+    int code = check(ctx, argv[1], text, n);
+    ctx_free(ctx);
+    free(text);
+    return code;
 }

@@ -1,6 +1,13 @@
 /* Files of ONNX's test data (files.h). */
 #include "tests/onnx/files.h"
 
+static VEC(Model *) opened;
+
+void files_close(void) {
+    for (int i = 0; i < opened.n; i++) model_close(opened.at[i]);
+    opened.n = 0;
+}
+
 static size_t put_varint(uint8_t *to, uint64_t v) {
     size_t n = 0;
     for (; v >= 0x80; v >>= 7) to[n++] = (uint8_t)(v | 0x80);
@@ -21,6 +28,7 @@ static Model *wrap_tensor(Ctx *ctx, const uint8_t *data, size_t size) {
     n += n_inner;
     memcpy(bytes + n, data, size);
     Model *m = model_from_memory(ctx, bytes, n + size);
+    if (m) vec_push(ctx->perm, &opened, m);
     return m && m->proto->graph->n_initializer == 1 ? m : NULL;
 }
 

@@ -1,5 +1,5 @@
 /* Files of ONNX's test data: TensorProto, SequenceProto, OptionalProto; read by the compiler's own
- * reader. What is read lives as long as the context. */
+ * reader. What is read lives until files_close, which comes before the end of the context. */
 #ifndef ONNXCC_TESTS_ONNX_FILES_H
 #define ONNXCC_TESTS_ONNX_FILES_H
 
@@ -20,5 +20,6 @@ typedef struct ItemFile {
 } ItemFile;
 bool read_items(Ctx *, const char *path, ItemFile *);
 struct onnxcc_sequence *items_in_memory(Ctx *, const ItemFile *);
+void files_close(void);
 
 #endif

@@ -213,25 +213,7 @@ static int run_set(Ctx *ctx, const Model *m, Program *p, const char *dir, const 
     return ok ? PASSED : FAILED;
 }
 
-static int run_model(const char *dir) {
-    Ctx *ctx = ctx_new();
-    Options options = {.level = level, .fp = FP_DEFAULT, .verify_each = true};
-    if (brief) ctx->log = NULL;
-    char *path = arena_printf(ctx->perm, "%s/model.onnx", dir);
-    ctx->file = path;
-    Model *m = model_open(ctx, path);
-    n_defaults = m ? m->proto->graph->n_initializer : 0;
-    if (m && bake) bake_inputs(ctx, m, dir);
-    Graph *g = m ? model_import(m, NULL) : NULL;
-    if (!g) return REFUSED;
-    if (!run_graph_passes(g, &options)) return FAILED;
-    if (verbose) {
-        Str s = str_new(ctx->perm);
-        graph_print(&s, g);
-        puts(str_c(&s));
-    }
-    Program *p = lower_graph(g, &options);
-    if (!p) return REFUSED;
+static int run_sets(Ctx *ctx, const Model *m, Program *p, const char *dir) {
     int result = PASSED;
     for (int k = 0; k < 100; k++) {
         char *set = arena_printf(ctx->perm, "test_data_set_%d", k);
@@ -242,15 +224,41 @@ static int run_model(const char *dir) {
     return result;
 }
 
-/* In a child, so that a crash is one model's failure. */
+static int run_opened(Ctx *ctx, Model *m, const char *dir) {
+    Options options = {.level = level, .fp = FP_DEFAULT, .verify_each = true};
+    n_defaults = m->proto->graph->n_initializer;
+    if (bake) bake_inputs(ctx, m, dir);
+    Graph *g = model_import(m, NULL);
+    if (!g) return REFUSED;
+    if (!run_graph_passes(g, &options)) return FAILED;
+    if (verbose) {
+        Str s = str_new(ctx->perm);
+        graph_print(&s, g);
+        puts(str_c(&s));
+    }
+    Program *p = lower_graph(g, &options);
+    return p ? run_sets(ctx, m, p, dir) : REFUSED;
+}
+
+static int run_model(const char *dir) {
+    Ctx *ctx = ctx_new();
+    if (brief) ctx->log = NULL;
+    ctx->file = arena_printf(ctx->perm, "%s/model.onnx", dir);
+    Model *m = model_open(ctx, ctx->file);
+    int result = m ? run_opened(ctx, m, dir) : REFUSED;
+    files_close();
+    model_close(m);
+    ctx_free(ctx);
+    return result;
+}
+
+/* In a child, so that a crash is one model's failure, and so is what a sanitizer finds. */
 static int run_guarded(const char *dir) {
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
         alarm(60);
-        int result = run_model(dir);
-        fflush(NULL);
-        _exit(result);
+        exit(run_model(dir));
     }
     int status = 0;
     waitpid(child, &status, 0);
