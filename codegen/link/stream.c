@@ -73,7 +73,7 @@ LinkFile *link_file_open(Ctx *ctx, const char *path, int mode) {
 }
 
 void link_file_write(LinkFile *f, const void *data, size_t n) {
-    if (!f || f->bad) return;
+    if (!f || f->bad || !n) return;
     if (n > BUFFER - f->n) flush(f);
     if (n > BUFFER) {
         write_all(f, data, n);

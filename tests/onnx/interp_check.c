@@ -90,7 +90,7 @@ static bool same_element(DType t, const void *a, const void *b, double *x, doubl
     *y = const_get(&cb, 0);
     if (t == DT_STR) {
         const struct onnxcc_string *s = a, *w = b;
-        return s->size == w->size && !memcmp(s->data, w->data, s->size);
+        return s->size == w->size && (!s->size || !memcmp(s->data, w->data, s->size));
     }
     if (isinf(tolerance)) return true;
     if (!dtype_is_float(t)) return !memcmp(a, b, dtype_bytes(t));
