@@ -74,12 +74,24 @@ const char *find_program(Arena *arena, const char *name) {
     return NULL;
 }
 
+/* What must not stay behind where the process ends early, for lack of memory say. */
+static char temp_at_exit[4096];
+
+static void remove_at_exit(void) {
+    if (*temp_at_exit) link_temp_remove(temp_at_exit);
+}
+
 const char *link_temp_dir(Ctx *ctx) {
     const char *base = getenv("TMPDIR");
     char *dir = arena_printf(ctx->perm, "%s/onnxcc-XXXXXX", base && *base ? base : "/tmp");
-    if (mkdtemp(dir)) return dir;
-    diag_error(ctx, &(Loc){.file = dir}, "no folder for temporary files: %s", strerror(errno));
-    return NULL;
+    if (!mkdtemp(dir)) {
+        diag_error(ctx, &(Loc){.file = dir}, "no folder for temporary files: %s", strerror(errno));
+        return NULL;
+    }
+    static bool registered;
+    if (!registered) registered = !atexit(remove_at_exit);
+    snprintf(temp_at_exit, sizeof temp_at_exit, "%s", dir);
+    return dir;
 }
 
 void link_temp_remove(const char *dir) {
@@ -89,4 +101,5 @@ void link_temp_remove(const char *dir) {
         if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
     rmdir(dir);
+    *temp_at_exit = 0;
 }

@@ -101,7 +101,7 @@ class Level:
     def run_interp(self, group):
         program = os.path.join(os.path.dirname(self.onnxcc), "interp_check")
         by_folder = {c.data: key(c) for c in group}
-        _, text = run([program, "-O2", "--bake", *by_folder], COMPILE_SECONDS + RUN_SECONDS)
+        _, text = run([program, "-O2", "--bake", *by_folder], INTERP_SECONDS)
         results = {k: (FAULT, "no result") for k in by_folder.values()}
         words = {"PASS": PASSED, "FAIL": FAILED, "REFUSED": REFUSED}
         said = ""

@@ -257,7 +257,7 @@ static int run_guarded(const char *dir) {
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        alarm(60);
+        alarm(1200);
         exit(run_model(dir));
     }
     int status = 0;
