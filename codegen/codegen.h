@@ -45,6 +45,8 @@ typedef struct EmitOptions {
  * nothing half-written. */
 int codegen_emit(Ctx *, const Entry *, int n_entries, const EmitOptions *);
 /* Text kinds. */
+/* Removes temporary files where the process ends in the middle of it; allocates nothing. */
+void codegen_abandon(void);
 int codegen_emit_llvm_text(Ctx *, const Entry *, int n, const EmitOptions *, FILE *);
 int codegen_emit_c(Ctx *, const Entry *, int n, const EmitOptions *, FILE *);
 int codegen_emit_cuda(Ctx *, const Entry *, int n, const EmitOptions *, FILE *);

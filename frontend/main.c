@@ -9,6 +9,7 @@
 static void end_fatally(int exit_code, const char *message) {
     fflush(stdout);
     fprintf(stderr, "%s\n", message);
+    codegen_abandon();
     _Exit(exit_code);
 }
 

@@ -2,6 +2,7 @@
  * what they read. */
 #include "codegen/link/spawn.h"
 
+#include "codegen/codegen.h"
 #include "codegen/link/link.h"
 
 #include <dirent.h>
@@ -74,11 +75,11 @@ const char *find_program(Arena *arena, const char *name) {
     return NULL;
 }
 
-/* What must not stay behind where the process ends early, for lack of memory say. */
-static char temp_at_exit[4096];
+/* What must not stay behind where the process ends early. */
+static char temp_in_use[4096];
 
-static void remove_at_exit(void) {
-    if (*temp_at_exit) link_temp_remove(temp_at_exit);
+void codegen_abandon(void) {
+    if (*temp_in_use) link_temp_remove(temp_in_use);
 }
 
 const char *link_temp_dir(Ctx *ctx) {
@@ -88,9 +89,7 @@ const char *link_temp_dir(Ctx *ctx) {
         diag_error(ctx, &(Loc){.file = dir}, "no folder for temporary files: %s", strerror(errno));
         return NULL;
     }
-    static bool registered;
-    if (!registered) registered = !atexit(remove_at_exit);
-    snprintf(temp_at_exit, sizeof temp_at_exit, "%s", dir);
+    snprintf(temp_in_use, sizeof temp_in_use, "%s", dir);
     return dir;
 }
 
@@ -101,5 +100,5 @@ void link_temp_remove(const char *dir) {
         if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
     rmdir(dir);
-    *temp_at_exit = 0;
+    *temp_in_use = 0;
 }
