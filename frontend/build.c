@@ -56,7 +56,7 @@ static bool call_function(Import *im, const FunctionProto *fn, const NodeProto *
                           shown(ctx, fn->name), fn->n_input, fn->n_output, p->n_input, p->n_output);
     if (!frame_call(im, &frame, im->scope->frame, fn, p, loc)) return false;
     int before = diag_errors(ctx);
-    scope_open(im, &scope, &frame);
+    scope_open(im, &scope, &frame, NULL);
     for (size_t i = 0; i < fn->n_input; i++) {
         Value *v = i < p->n_input ? in[i] : NULL;
         scope_define(im, loc, fn->input[i], v ? v : im->absent);
@@ -74,8 +74,8 @@ static bool call_function(Import *im, const FunctionProto *fn, const NodeProto *
 
 static bool call_operator(Import *im, OnnxNode *n) {
     int oldest, before = diag_errors(im->ctx);
-    const OnnxOp *op = operator_find(im, domain_of(n->proto->domain), n->proto->op_type, n->opset,
-                                     &oldest);
+    const OnnxOp *op =
+        operator_find(im, domain_of(n->proto->domain), n->proto->op_type, n->opset, &oldest);
     CHECK(op); /* the survey found it */
     if (!op->build(n) && diag_errors(im->ctx) == before) bad(n, "operator could not be imported");
     return diag_errors(im->ctx) == before;

@@ -15,7 +15,7 @@ static bool check_versions(Import *im, Frame *f) {
 
 static void build_graph(Import *im, const Frame *f, const GraphProto *proto) {
     Scope scope;
-    scope_open(im, &scope, f);
+    scope_open(im, &scope, f, proto);
     scope_initializers(im, proto);
     import_inputs(im, proto);
     reserve_names(im, proto);

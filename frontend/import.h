@@ -39,6 +39,7 @@ typedef struct Scope {
     Map *values; /* name -> Value *, or poison */
     struct Scope *outer;
     bool sees_out; /* a sub-graph: names of the scopes around are visible */
+    const GraphProto *graph; /* NULL: a function's body */
     const Frame *frame;
 } Scope;
 
@@ -98,8 +99,8 @@ void survey(Import *, const Frame *, NodeProto *const *nodes, size_t n);
 const int *node_order(Import *, const Frame *, NodeProto *const *nodes, size_t n);
 
 /* ---- scope.c ---- */
-void scope_open(Import *, Scope *,
-                const Frame *); /* inside the current one; it becomes the current one */
+/* Inside the current one; it becomes the current one. */
+void scope_open(Import *, Scope *, const Frame *, const GraphProto *);
 void scope_close(Import *);
 Value *scope_find(const Scope *, const char *name); /* NULL: unknown */
 bool scope_define(Import *, const Loc *, const char *name, Value *);

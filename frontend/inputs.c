@@ -167,6 +167,26 @@ void import_inputs(Import *im, const GraphProto *g) {
 
 /* ---- outputs ---- */
 
+static bool find_rank(ValueInfoProto *const *list, size_t n, const char *name, int *rank) {
+    for (size_t i = 0; i < n; i++) {
+        const Onnx__TypeProto *t = list[i]->type;
+        if (!list[i]->name || strcmp(list[i]->name, name)) continue;
+        if (!t || t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || !t->tensor_type->shape ||
+            t->tensor_type->shape->n_dim > MAX_RANK)
+            return false;
+        return *rank = (int)t->tensor_type->shape->n_dim, true;
+    }
+    return false;
+}
+
+bool declared_rank(OnnxNode *n, int k, int *rank) {
+    const GraphProto *g = n->import->scope->graph;
+    if (!g || !wants(n, k)) return false;
+    const char *name = n->proto->output[k];
+    return find_rank(g->output, g->n_output, name, rank) ||
+           find_rank(g->value_info, g->n_value_info, name, rank);
+}
+
 static bool check_output(Import *im, const ValueInfoProto *info, const Value *v) {
     Ctx *ctx = im->ctx;
     if (!info->type || info->type->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET) return true;

@@ -89,6 +89,7 @@ bool bad(OnnxNode *, const char *fmt, ...) PRINTF(2, 3); /* one error at this no
 bool same_dtype(OnnxNode *, int a, int b);
 bool want_rank(OnnxNode *, int k, int lo, int hi);
 bool want_inputs(OnnxNode *, int lo, int hi);
+bool declared_rank(OnnxNode *, int k, int *rank); /* does the model say of what rank output k is? */
 
 /* ---- axes and shapes (axes.c) ---- */
 bool axis_in(OnnxNode *, int64_t axis, int rank, int *out); /* -rank..rank-1 to 0..rank-1 */

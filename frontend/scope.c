@@ -2,10 +2,13 @@
  * (import.h). */
 #include "frontend/import.h"
 
-void scope_open(Import *im, Scope *s, const Frame *f) {
+void scope_open(Import *im, Scope *s, const Frame *f, const GraphProto *g) {
     bool inside = im->scope && im->scope->frame == f;
-    *s = (Scope){
-        .values = map_new(im->ctx->perm), .outer = im->scope, .frame = f, .sees_out = inside};
+    *s = (Scope){.values = map_new(im->ctx->perm),
+                 .outer = im->scope,
+                 .frame = f,
+                 .graph = g,
+                 .sees_out = inside};
     im->scope = s;
 }
 

@@ -37,7 +37,7 @@ bool build_subgraph(OnnxNode *n, const GraphProto *body, Region *region, Value *
         return bad(n, "sub-graph has %d inputs and %d outputs, not %d and %d",
                    subgraph_inputs(body), subgraph_outputs(body), n_args, n_results);
     if (region) n->g->at = region;
-    scope_open(im, &scope, n->frame);
+    scope_open(im, &scope, n->frame, body);
     for (int i = 0; i < n_args; i++)
         if (body->input[i]->name) scope_define(im, &n->loc, body->input[i]->name, args[i]);
     scope_initializers(im, body);

@@ -41,8 +41,8 @@ static bool read_sizes(Linear *l) {
     l->key_size = expr_floordiv(n->ctx, hidden, ix(n, l->q_heads));
     l->value_size = expr_floordiv(n->ctx, values, ix(n, l->kv_heads));
     double scale = attr_float(n, "scale", 0);
-    l->scale = scale != 0 ? graph_const_f(n->g, DT_F32, scale)
-                          : size_power(n, l->key_size, -0.5, DT_F32);
+    l->scale =
+        scale != 0 ? graph_const_f(n->g, DT_F32, scale) : size_power(n, l->key_size, -0.5, DT_F32);
     return l->scale != NULL;
 }
 
@@ -61,22 +61,41 @@ static bool read_rule(Linear *l) {
     return true;
 }
 
+/* Input k [batch, length, heads * size] as [batch, length, heads, size]. Its last axis may have
+ * `few` elements, each for `each` of the result; what only the run knows is decided there. */
+static Value *spread(Linear *l, int k, Expr *size, Expr *each, Expr *few, const char *rule) {
+    OnnxNode *n = l->n;
+    Ctx *ctx = n->ctx;
+    Expr *last = n->in[k]->type.dims[2], *heads = ix(n, l->kv_heads);
+    Expr *is_few = E2(eq, last, few), *is_all = E2(eq, last, expr_mul(ctx, heads, size));
+    if (!demand_that(n, E2(or, is_few, is_all), rule)) return bad(n, "%s", rule), NULL;
+    Value *x = unpack(l, k, &last, 1);
+    Expr *dims[] = {l->batch, l->length, heads, size}, *at[4];
+    if (!x) return NULL;
+    Node *c = build_compute_begin(n->g, &x, 1, DT_F32, dims, 4);
+    for (int i = 0; i < 4; i++) at[i] = c->vars[i]->self;
+    Expr *flat = expr_add(ctx, expr_mul(ctx, at[2], size), at[3]);
+    at[2] = E3(select, is_few, expr_floordiv(ctx, flat, each), flat);
+    at[2] = expr_bound(ctx, at[2], last);
+    return build_compute_end(n->g, c, expr_load(ctx, c->params[0], at, 3));
+}
+
 /* The decay as [batch, length, heads, key size or 1]. */
 static Value *read_decay(Linear *l) {
     OnnxNode *n = l->n;
-    Expr *last = n->in[4]->type.dims[2], *heads = ix(n, l->kv_heads);
-    Expr *one[] = {heads, ix(n, 1)}, *each[] = {heads, l->key_size};
-    if (last == heads) return unpack(l, 4, one, 2);
-    if (last == expr_mul(n->ctx, heads, l->key_size)) return unpack(l, 4, each, 2);
-    return bad(n, "the decay has neither one element per head nor one per key element"), NULL;
+    Expr *heads = ix(n, l->kv_heads), *one[] = {heads, ix(n, 1)};
+    if (n->in[4]->type.dims[2] == heads) return unpack(l, 4, one, 2);
+    return spread(l, 4, l->key_size, l->key_size, heads,
+                  "the decay must have one element per head, or one per key element");
 }
 
 /* The update rate as [batch, length, heads or 1, 1]. */
 static Value *read_rate(Linear *l) {
     OnnxNode *n = l->n;
-    Expr *last = n->in[5]->type.dims[2], *dims[] = {last, ix(n, 1)};
-    if (last == ix(n, l->kv_heads) || expr_is(last, 1)) return unpack(l, 5, dims, 2);
-    return bad(n, "the update rate has neither one element per head nor one"), NULL;
+    Expr *one = ix(n, 1), *ones[] = {one, one};
+    if (expr_is(n->in[5]->type.dims[2], 1)) return unpack(l, 5, ones, 2);
+    return spread(l, 5, one, ix(n, l->kv_heads), one,
+                  "the update rate must have one element per head, or one");
 }
 
 static Value *first_state(Linear *l) {

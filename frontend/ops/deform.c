@@ -96,42 +96,60 @@ ONNX_OP(Col2Im, 18) {
 typedef struct Deform {
     OnnxNode *n;
     Window w;
-    int64_t group, offset_group, size; /* elements of the kernel */
-    Expr *out[MAX_RANK];
+    int64_t group, offset_group;
+    Expr *kernel[MAX_RANK], *size, *out[MAX_RANK]; /* size: all elements of the kernel */
 } Deform;
+
+/* The attribute says how large the kernel is, or else the weights do; those may know it only in the
+ * run. */
+static bool deform_kernel(Deform *d) {
+    OnnxNode *n = d->n;
+    int64_t given[MAX_RANK];
+    int count, space = d->w.rank;
+    if (!ints_arg(n, "kernel_shape", -1, given, MAX_RANK, &count)) return false;
+    if (count >= 0 && count != space)
+        return bad(n, "attribute \"kernel_shape\" has %d elements, %d expected", count, space);
+    for (int i = 0; i < space; i++) {
+        Expr *size = n->in[1]->type.dims[2 + i];
+        if (count >= 0 && !demand_equal(n, size, given[i]))
+            return bad(n, "attribute \"kernel_shape\" does not fit the weights");
+        d->kernel[i] = count >= 0 ? ix(n, given[i]) : size;
+        d->w.kernel[i] = 1;
+        if (!expr_is_int(d->kernel[i], &d->w.kernel[i])) d->w.late[i] = d->kernel[i];
+        else if (d->w.kernel[i] < 1) return bad(n, "the kernel must not be empty");
+    }
+    d->size = expr_product(n->ctx, d->kernel, space);
+    return true;
+}
 
 static bool read_deform(Deform *d) {
     OnnxNode *n = d->n;
-    Value *x = n->in[0], *w = n->in[1], *offset = n->in[2];
-    int space = x->type.rank - 2;
-    int64_t channels;
-    if (!want_rank(n, 1, space + 2, space + 2) || !want_rank(n, 2, space + 2, space + 2))
+    Ctx *ctx = n->ctx;
+    Value *x = n->in[0], *offset = n->in[2];
+    int space = d->w.rank = x->type.rank - 2;
+    if (!want_rank(n, 1, space + 2, space + 2) || !want_rank(n, 2, space + 2, space + 2) ||
+        !deform_kernel(d))
         return false;
-    d->w.rank = space;
-    d->size = 1;
-    for (int i = 0; i < space; i++) {
-        if (!expr_is_int(w->type.dims[2 + i], &d->w.kernel[i]) || d->w.kernel[i] < 1)
-            return bad(n, "kernel size must be known, and positive");
-        d->size *= d->w.kernel[i];
-        d->out[i] = offset->type.dims[2 + i];
+    for (int i = 0; i < space; i++) d->out[i] = offset->type.dims[2 + i];
+    int64_t parts[] = {d->group = attr_int(n, "group", 1),
+                       d->offset_group = attr_int(n, "offset_group", 1)};
+    for (int i = 0; i < 2; i++) {
+        const char *rule = "group and offset_group must divide the channels";
+        if (parts[i] < 1) return bad(n, "%s", rule);
+        Expr *rest = expr_mod(ctx, x->type.dims[1], ix(n, parts[i]));
+        if (!demand_that(n, E2(eq, rest, ix(n, 0)), rule)) return bad(n, "%s", rule);
     }
-    d->group = attr_int(n, "group", 1);
-    d->offset_group = attr_int(n, "offset_group", 1);
-    if (!expr_is_int(x->type.dims[1], &channels) || d->group < 1 || d->offset_group < 1 ||
-        channels % d->group || channels % d->offset_group)
-        return bad(n, "group and offset_group must divide the channels");
-    if (!expr_is(offset->type.dims[1], d->offset_group * d->size * space))
-        return bad(n, "the offsets need %lld channels",
-                   (long long)(d->offset_group * d->size * space));
+    Expr *channels = expr_muli(ctx, expr_muli(ctx, d->size, d->offset_group), space);
+    const char *rule = "the offsets need a channel per group, kernel element and axis";
+    if (!demand_that(n, E2(eq, offset->type.dims[1], channels), rule)) return bad(n, "%s", rule);
     return window_read(n, &d->w);
 }
 
 /* Position of kernel element k (flat) along axis i. */
 static Expr *kernel_position(Deform *d, Expr *k, int i) {
     OnnxNode *n = d->n;
-    int64_t behind = 1;
-    for (int j = i + 1; j < d->w.rank; j++) behind *= d->w.kernel[j];
-    return expr_mod(n->ctx, expr_floordiv(n->ctx, k, ix(n, behind)), ix(n, d->w.kernel[i]));
+    Expr *behind = expr_product(n->ctx, d->kernel + i + 1, d->w.rank - i - 1);
+    return expr_mod(n->ctx, expr_floordiv(n->ctx, k, behind), d->kernel[i]);
 }
 
 /* The bilinear value at the position; taps outside the picture count as 0. */
@@ -159,13 +177,13 @@ static Value *deformed_columns(Deform *d) {
     Ctx *ctx = n->ctx;
     Value *x = n->in[0], *in[] = {x, n->in[2], has(n, 4) ? n->in[4] : NULL};
     int space = d->w.rank, rank = 3 + space;
-    Expr *dims[MAX_RANK] = {x->type.dims[0], x->type.dims[1], ix(n, d->size)}, *v[MAX_RANK];
+    Expr *dims[MAX_RANK] = {x->type.dims[0], x->type.dims[1], d->size}, *v[MAX_RANK];
     Expr *at[MAX_RANK], *from[MAX_RANK], *low[MAX_RANK], *part[MAX_RANK];
     for (int i = 0; i < space; i++) dims[3 + i] = d->out[i];
     Node *c = build_compute_begin(n->g, in, in[2] ? 3 : 2, DT_F32, dims, rank);
     for (int i = 0; i < rank; i++) v[i] = c->vars[i]->self;
     Expr *per = expr_floordiv(ctx, x->type.dims[1], ix(n, d->offset_group));
-    Expr *slot = expr_add(ctx, expr_muli(ctx, expr_floordiv(ctx, v[1], per), d->size), v[2]);
+    Expr *slot = expr_add(ctx, expr_mul(ctx, expr_floordiv(ctx, v[1], per), d->size), v[2]);
     from[0] = at[0] = v[0];
     at[1] = v[1];
     for (int i = 0; i < space; i++) from[2 + i] = v[3 + i];
@@ -195,7 +213,7 @@ ONNX_OP(DeformConv, 19) {
     if (!want_rank(n, 0, 3, 8) || !read_deform(&d)) return false;
     Value *x = deformed_columns(&d), *w = cast_to(n, n->in[1], DT_F32);
     Expr *const *wd = n->in[1]->type.dims, *places = expr_product(ctx, d.out, d.w.rank);
-    Expr *g = ix(n, d.group), *size = ix(n, d.size), *batch = n->in[0]->type.dims[0];
+    Expr *g = ix(n, d.group), *size = d.size, *batch = n->in[0]->type.dims[0];
     Expr *apart[] = {batch, g, wd[1], size, places};
     Expr *weights[] = {g, expr_floordiv(ctx, wd[0], g), wd[1], size};
     Expr *dims[MAX_RANK] = {batch, wd[0]};

@@ -101,6 +101,19 @@ ONNX_OP(GatherElements, 11) {
     return give(n, 0, build_compute_end(n->g, c, load_at(n, c, 0, at, rank)));
 }
 
+/* How many coordinates an index has; where the indices do not say it, `most` less the rank of the
+ * result, where the model declares that. */
+static bool coordinates(OnnxNode *n, const Value *indices, int64_t most, int64_t *depth) {
+    Expr *last = indices->type.dims[indices->type.rank - 1];
+    int rank;
+    if (expr_is_int(last, depth)) return true;
+    if (!declared_rank(n, 0, &rank))
+        return bad(n, "the last dimension of the indices or the rank of the output must be known");
+    *depth = most - rank;
+    return (*depth > 0 && demand_equal(n, last, *depth)) ||
+           bad(n, "the indices do not fit the rank that the output is declared with");
+}
+
 ONNX_OP(GatherND, 11) {
     ATTRS("batch_dims:i@12");
     Value *x = need(n, 0, T_ANY), *indices = need_indices(n, 1);
@@ -108,9 +121,10 @@ ONNX_OP(GatherND, 11) {
         return false;
     int64_t depth, batch = attr_int(n, "batch_dims", 0);
     int rank = x->type.rank, lead = indices->type.rank - 1;
-    if (!expr_is_int(indices->type.dims[lead], &depth))
-        return bad(n, "last dimension of the indices must be known");
-    if (batch < 0 || batch > lead || depth < 1 || batch + depth > rank)
+    if (batch < 0 || batch > rank)
+        return bad(n, "attribute \"batch_dims\" is %lld", (long long)batch);
+    if (!coordinates(n, indices, rank + lead - batch, &depth)) return false;
+    if (batch > lead || depth < 1 || batch + depth > rank)
         return bad(n, "shapes of data and indices do not fit");
     int rest = rank - (int)(batch + depth), out = lead + rest;
     Expr *dims[MAX_RANK], *at[MAX_RANK], *from[MAX_RANK];

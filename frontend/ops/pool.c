@@ -30,24 +30,54 @@ static Expr *windows(OnnxNode *n, const Window *w, int i) {
     return expr_min(ctx, up, starts);
 }
 
-static Value *pool(OnnxNode *n, Value *x, const char *kind) {
-    Window w = {0};
-    Expr *out[MAX_RANK];
+/* `value` stands outside of x. */
+static Value *pool_node(OnnxNode *n, Window *w, Value *x, double value, const char *kind,
+                        Expr *const *out) {
     int64_t pads[2 * MAX_RANK];
-    if (!x || !pool_kernel(n, &w) || !window_read(n, &w)) return NULL;
-    for (int i = 0; i < w.rank; i++) out[i] = windows(n, &w, i);
-    bool max = !strcmp(kind, "max");
-    Expr *lo = w.lo[0];
-    x = window_pads(n, &w, x, max ? -INFINITY : 0, pads);
-    if (!strcmp(kind, "avg") && w.lo[0] != lo)
-        return bad(n, "padding that depends on a symbolic size is not supported"), NULL;
+    x = window_pads(n, w, x, value, pads);
     if (!x) return NULL;
     Node *p = node_draft(n->g, OP_pool, &x, 1, 1);
     node_set_str(n->g, p, "kind", kind);
-    node_set_ints(n->g, p, "kernel", w.kernel, w.rank);
-    window_attrs(n, p, &w, pads);
-    node_set_exprs(n->g, p, "shape", out, w.rank);
+    node_set_ints(n->g, p, "kernel", w->kernel, w->rank);
+    window_attrs(n, p, w, pads);
+    node_set_exprs(n->g, p, "shape", out, w->rank);
     return node_finish(n->g, p) ? p->out[0] : NULL;
+}
+
+/* How many of the window's elements lie inside the input: [1, 1, out...] in type t. */
+static Value *counts_inside(OnnxNode *n, const Window *w, Expr *const *out, DType t) {
+    Ctx *ctx = n->ctx;
+    Expr *zero = ix(n, 0), *dims[MAX_RANK] = {ix(n, 1), ix(n, 1)}, *all = NULL;
+    for (int i = 0; i < w->rank; i++) dims[2 + i] = out[i];
+    Node *c = build_compute_begin(n->g, NULL, 0, t, dims, 2 + w->rank);
+    for (int i = 0; i < w->rank; i++) {
+        Expr *step = ix(n, w->dilations[i]), *size = n->in[0]->type.dims[2 + i];
+        Expr *start = expr_sub(ctx, expr_muli(ctx, c->vars[2 + i]->self, w->strides[i]), w->lo[i]);
+        Expr *first = expr_ceildiv(ctx, expr_sub(ctx, zero, start), step);
+        Expr *end = expr_ceildiv(ctx, expr_sub(ctx, size, start), step);
+        end = expr_min(ctx, ix(n, w->kernel[i]), end);
+        Expr *count = expr_sub(ctx, end, expr_max(ctx, zero, first));
+        count = expr_cast(ctx, t, expr_max(ctx, zero, count));
+        all = all ? E2(mul, all, count) : count;
+    }
+    return build_compute_end(n->g, c, all);
+}
+
+/* An average where the padding is symbolic: zeros around the input, and a count of its own. */
+static Value *average_late(OnnxNode *n, Window *w, Value *x, Expr *const *out) {
+    DType t = x->type.dtype, work = t == DT_F64 ? DT_F64 : DT_F32;
+    Value *count = counts_inside(n, w, out, work);
+    Value *sum = pool_node(n, w, cast_to(n, x, work), 0, "sum", out);
+    return cast_to(n, bin(n, SOP_div, sum, count), t);
+}
+
+static Value *pool(OnnxNode *n, Value *x, const char *kind) {
+    Window w = {0};
+    Expr *out[MAX_RANK];
+    if (!x || !pool_kernel(n, &w) || !window_read(n, &w)) return NULL;
+    for (int i = 0; i < w.rank; i++) out[i] = windows(n, &w, i);
+    if (!strcmp(kind, "avg") && !window_known(&w)) return average_late(n, &w, x, out);
+    return pool_node(n, &w, x, !strcmp(kind, "max") ? -INFINITY : 0, kind, out);
 }
 
 /* Input subscript of axis i at window position `at`, offset `k` in the window. */

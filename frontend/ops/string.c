@@ -85,7 +85,7 @@ ONNX_OP(StringNormalizer, 10) {
     ATTRS("case_change_action:s(NONE|LOWER|UPPER) is_case_sensitive:i locale:s stopwords:S");
     Value *x = need(n, 0, T_STR);
     if (!x || !want_rank(n, 0, 1, 2)) return false;
-    if (x->type.rank == 2 && !expr_is(x->type.dims[0], 1))
+    if (x->type.rank == 2 && !demand_equal(n, x->type.dims[0], 1))
         return bad(n, "the first dimension of a matrix of words must be 1");
     int count = MAX(attr_strings(n, "stopwords"), 0);
     const char **words = NEW_ARRAY(n->ctx->perm, const char *, count + 1);

@@ -58,7 +58,7 @@ bool window_read(OnnxNode *n, Window *w) {
     return true;
 }
 
-static bool all_known(const Window *w) {
+bool window_known(const Window *w) {
     int64_t v;
     for (int i = 0; i < w->rank; i++)
         if (!expr_is_int(w->lo[i], &v) || v < 0 || !expr_is_int(w->hi[i], &v) || v < 0)
@@ -68,7 +68,7 @@ static bool all_known(const Window *w) {
 
 Value *window_pads(OnnxNode *n, Window *w, Value *x, double value, int64_t *pads) {
     Expr *lo[MAX_RANK], *hi[MAX_RANK];
-    bool known = all_known(w);
+    bool known = window_known(w);
     lo[0] = lo[1] = hi[0] = hi[1] = ix(n, 0);
     for (int i = 0; i < w->rank; i++) {
         lo[2 + i] = w->lo[i];

@@ -17,6 +17,7 @@ typedef struct Window {
 bool window_read(OnnxNode *n, Window *w);
 /* The size of the window with its holes. */
 Expr *window_reach(OnnxNode *n, const Window *w, int i);
+bool window_known(const Window *w); /* the padding: numbers, none of them negative */
 /* The padding as integers, begins then ends; where that cannot be, x is padded with `value` and the
  * padding is 0. */
 Value *window_pads(OnnxNode *n, Window *w, Value *x, double value, int64_t *pads);

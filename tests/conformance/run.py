@@ -29,7 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 LEVELS = ("O2", "O0", "interp", "symbolic", "cuda")
 PER_PROGRAM, ALONE = 64, 16  # models per program; every so many-th case is a program of its own
-COMPILE_SECONDS, RUN_SECONDS, EMULATION_SECONDS = 300, 60, 300
+COMPILE_SECONDS, RUN_SECONDS, EMULATION_SECONDS, INTERP_SECONDS = 300, 60, 300, 600
 PASSED, REFUSED, FAILED, FAULT = "passed", "refused", "failed", "compiler fault"
 
 

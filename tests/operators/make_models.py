@@ -39,15 +39,19 @@ def write(path, value):
     path.write_bytes(numpy_helper.from_array(np.asarray(value)).SerializeToString())
 
 
-def save(name, nodes, inputs, outputs, want=None, opset=20, domain=None, dims=None, constants=None):
+def save(name, nodes, inputs, outputs, want=None, opset=20, domain=None, dims=None, constants=None,
+         ranks=None):
     """One model. inputs: {name: array}; dims: {name: declared shape} where it is not the array's;
     outputs: names; want: arrays, or None: the reference evaluator is asked; domain: (name, version)
-    of a second one."""
+    of a second one; ranks: {output: the rank that it is declared with}."""
     value = lambda k, v: helper.make_tensor_value_info(
         k, helper.np_dtype_to_tensor_dtype(v.dtype), (dims or {}).get(k, v.shape))
+    output = lambda k: helper.make_tensor_value_info(
+        k, onnx.TensorProto.FLOAT, [None] * ranks[k]) if k in (ranks or {}) \
+        else helper.make_empty_tensor_value_info(k)
     inputs = {k: np.asarray(v) for k, v in inputs.items()}
     graph = helper.make_graph(nodes, name, [value(k, v) for k, v in inputs.items()],
-                              [helper.make_empty_tensor_value_info(k) for k in outputs.split()],
+                              [output(k) for k in outputs.split()],
                               [numpy_helper.from_array(np.asarray(v), k)
                                for k, v in (constants or {}).items()])
     opsets = [helper.make_opsetid("", opset)] + ([helper.make_opsetid(*domain)] if domain else [])
@@ -429,6 +433,36 @@ def gradient_views(_):  # d/dx of sum((pad(slice(x) * c))^2), c broadcast
           (2 * y * x[:, 1:]).sum(1, keepdims=True)],
          opset=13, domain=("ai.onnx.preview.training", 1),
          constants={"one": np.array([1]), "nine": np.array([9]), "p": np.array([0, 1, 0, 2])})
+
+
+# ---- sizes that only the run knows, where an operator's meaning depends on them ----
+
+
+@case
+def average_same(random):  # the padding depends on the size: nothing or one element, behind alone
+    x = floats(random, 2, 3, 5, 6)
+    y = np.stack([np.stack([x[..., i:i + 2, j:j + 2].mean((2, 3)) for j in range(0, 6, 2)], -1)
+                  for i in range(0, 5, 2)], -2)
+    save("average_same",
+         [node("AveragePool", "x", "y", auto_pad="SAME_UPPER", kernel_shape=[2, 2],
+               strides=[2, 2])], {"x": x}, "y", [y], dims={"x": ["N", 3, "H", "W"]})
+
+
+@case
+def gather_nd_rank(random):  # the output's rank says how long an index is
+    x, i = floats(random, 3, 4, 5), np.array([[0, 1], [2, 3], [-1, 0]])
+    save("gather_nd_rank", [node("GatherND", "x i", "y")], {"x": x, "i": i}, "y",
+         [x[i[:, 0], i[:, 1]]], dims={"x": ["A", "B", "C"], "i": ["N", "D"]}, ranks={"y": 2})
+
+
+@case
+def linear_rule_sizes(random):  # one decay per key element, one rate for all heads
+    q, k, v, d, r = (floats(random, 2, 3, s) for s in (12, 6, 8, 6, 1))
+    save("linear_rule_sizes",
+         [node("LinearAttention", "q k v  d r", "y", q_num_heads=4, kv_num_heads=2)],
+         {"q": q, "k": k, "v": v, "d": -abs(d), "r": 1 / (1 + np.exp(-r))}, "y", opset=27,
+         dims={"q": ["B", "T", "Q"], "k": ["B", "T", "K"], "v": ["B", "T", "V"],
+               "d": ["B", "T", "D"], "r": ["B", "T", "R"]})
 
 
 def main():

@@ -19,4 +19,13 @@ expect 0 ./random --seed 2 --output y=c.npy
 same a.npy b.npy
 cmp -s a.npy c.npy && fail "seeds 1 and 2 give the same"
 
+# ---- sizes that only the run knows are checked when it gets them ----
+sizes() {
+    ./operators linear_rule_sizes --dim B=1 --dim T=2 --dim Q=12 --dim K=6 --dim V=8 "$@"
+}
+for d in 2 6; do for r in 1 2; do expect 0 sizes --dim D=$d --dim R=$r; done; done
+refuses "the decay must have one element per head, or one per key element" -- \
+    sizes --dim D=3 --dim R=1
+refuses "the update rate must have one element per head, or one" -- sizes --dim D=6 --dim R=3
+
 finish
