@@ -74,14 +74,18 @@ static bool add_runtime_objects(Emit *e) {
 }
 
 /* ---- kernels for a device ---- */
-static const char image_symbol[] = "onnxcc_cuda_image";
-
-static bool add_image_object(Emit *e) {
-    const char *path = in_dir(e, "cuda_image.o");
+static LinkParts image_payload(Emit *e) {
     LinkPart *part = NEW(e->ctx->perm, LinkPart);
     *part = (LinkPart){.mem = e->image.bytes.at, .bytes = e->image.bytes.n};
+    return (LinkParts){part, e->image.bytes.n ? 1 : 0};
+}
+
+static bool add_image_object(Emit *e) {
+    const char *path = in_dir(e, "image.o");
+    LinkParts image = image_payload(e);
+    if (!image.n) return true;
     vec_push(e->ctx->perm, &e->objects, path);
-    return elf_write_data(e->ctx, path, e->o->triple, image_symbol, NULL, (LinkParts){part, 1});
+    return elf_write_data(e->ctx, path, e->o->triple, e->llvm.image_symbol, NULL, image);
 }
 
 /* ---- the text for debuggers ---- */
@@ -129,7 +133,7 @@ static bool begin(Emit *e) {
         e->llvm.weights_symbol = arena_printf(e->ctx->perm, "%s_weights", e->entries[0].name);
     if (is(e->o->weights, "file")) e->llvm.weights_file = slash ? slash + 1 : path;
     if (e->o->device != ON_CUDA) return llvm_begin(&e->llvm);
-    e->llvm.image_symbol = image_symbol;
+    e->llvm.image_symbol = arena_printf(e->ctx->perm, "%s_image", e->entries[0].name);
     if (!cuda_image(e->ctx, e->entries, e->n, e->o, &e->image) || !llvm_begin(&e->llvm))
         return false;
     cuda_image_find(&e->image, e->llvm.models, e->n);
@@ -216,18 +220,29 @@ static bool write_header(Emit *e) {
         stacks[i] = arena_printf(e->ctx->perm, "%s.stack", e->objects.at[i]);
     for (int i = 0; i < e->n; i++) {
         entries[i] = *llvm_link_entry(&e->llvm, i);
-        entries[i].stack_bytes = llvm_stack_bytes(&e->llvm, i, stacks, n);
+        /* how deep a device's driver goes nobody knows */
+        if (!entries[i].device)
+            entries[i].stack_bytes = llvm_stack_bytes(&e->llvm, i, stacks, n);
     }
     return link_header(e->ctx, path, base, entries, e->n);
 }
 
 /* ---- kinds ---- */
+static bool attach_image(Emit *e) {
+    const void *data;
+    size_t bytes;
+    LinkParts image = image_payload(e);
+    return !image.n || (read_file(e, e->objects.at[0], &data, &bytes) &&
+                        elf_attach_data(e->ctx, e->objects.at[0], data, bytes,
+                                        e->llvm.image_symbol, ".rodata.kernels", image));
+}
+
 static int emit_object(Emit *e) {
     const void *data;
     size_t bytes;
     int code = compile(e, whole_task, 1);
     if (code) return code;
-    if (!read_file(e, e->objects.at[0], &data, &bytes)) return 1;
+    if (!attach_image(e) || !read_file(e, e->objects.at[0], &data, &bytes)) return 1;
     bool with = embeds(e) && e->weights.bytes;
     bool ok = with ? elf_attach_data(e->ctx, e->o->output, data, bytes, e->llvm.weights_symbol,
                                      weights_section(e), payload(e))
@@ -235,10 +250,19 @@ static int emit_object(Emit *e) {
     return ok ? 0 : 1;
 }
 
+static bool data_member(Emit *e, const char *what, const char *const *symbol,
+                        const char *section, LinkParts payload, LinkMember *m) {
+    m->name = arena_printf(e->ctx->perm, "%s_%s.o", e->entries[0].name, what);
+    m->symbols = symbol;
+    m->n_symbols = 1;
+    return elf_data_parts(e->ctx, e->o->triple, *symbol, section, payload, &m->parts);
+}
+
 static bool make_archive(Emit *e) {
     Ctx *ctx = e->ctx;
     const char *base = e->entries[0].name;
-    LinkMember *m = NEW_ARRAY(ctx->perm, LinkMember, e->objects.n + 1);
+    LinkMember *m = NEW_ARRAY(ctx->perm, LinkMember, e->objects.n + 2);
+    LinkParts image = image_payload(e);
     int n = e->objects.n;
     for (int i = 0; i < n; i++) {
         LinkPart *part = NEW(ctx->perm, LinkPart);
@@ -249,20 +273,19 @@ static bool make_archive(Emit *e) {
                                 arena_printf(ctx->perm, "%s_%s", base, llvm_unit_name(&e->llvm, i)),
                             .parts = {part, 1}};
     }
-    if (embeds(e) && e->weights.bytes) {
-        m[n].name = arena_printf(ctx->perm, "%s_weights.o", base);
-        if (!elf_data_parts(ctx, e->o->triple, e->llvm.weights_symbol, weights_section(e),
-                            payload(e), &m[n].parts))
-            return false;
-        m[n].symbols = &e->llvm.weights_symbol;
-        m[n++].n_symbols = 1;
-    }
+    if (image.n && !data_member(e, "image", &e->llvm.image_symbol, NULL, image, &m[n++]))
+        return false;
+    if (embeds(e) && e->weights.bytes &&
+        !data_member(e, "weights", &e->llvm.weights_symbol, weights_section(e), payload(e),
+                     &m[n++]))
+        return false;
     return archive_write(ctx, e->o->output, m, n);
 }
 
 static bool link_objects(Emit *e) {
-    static const char *const functions[] = {"open",  "open_signed", "arena_bytes", "run",
-                                            "close", "explain",     "pool_new",    "pool_free"};
+    static const char *const functions[] = {
+        "open",     "open_signed", "arena_bytes",        "run",        "close", "explain",
+        "pool_new", "pool_free",   "device_arena_bytes", "run_device", "status"};
     LinkJob job = {.shared = e->o->kind == EMIT_SHAREDLIB,
                    .is_static = e->o->link_static,
                    .verbose = e->o->verbose,
@@ -271,11 +294,12 @@ static bool link_objects(Emit *e) {
                    .linker = e->o->linker,
                    .sysroot = e->o->sysroot,
                    .out = e->o->output};
-    if (!add_runtime_objects(e) || !add_weights_object(e)) return false;
+    if (!add_runtime_objects(e) || !add_image_object(e) || !add_weights_object(e)) return false;
     job.objects = e->objects.at, job.n_objects = e->objects.n;
-    const char **exports = NEW_ARRAY(e->ctx->perm, const char *, e->n *LEN(functions));
+    int n = LEN(functions) - (e->llvm.image_symbol ? 0 : 3); /* of a device: the last three */
+    const char **exports = NEW_ARRAY(e->ctx->perm, const char *, e->n *n);
     for (int i = 0; i < e->n; i++)
-        for (int k = 0; k < LEN(functions); k++)
+        for (int k = 0; k < n; k++)
             exports[job.n_exports++] =
                 arena_printf(e->ctx->perm, "%s_%s", e->entries[i].name, functions[k]);
     job.exports = exports;
@@ -298,7 +322,6 @@ static int emit_linked(Emit *e) {
     int code = compile(e, unit_task, e->llvm.n_units);
     if (code) return code;
     if (e->o->device == ON_CUDA_EMU && !add_emu_objects(e)) return 1;
-    if (e->o->device == ON_CUDA && !add_image_object(e)) return 1;
     return (e->o->kind == EMIT_STATICLIB ? make_archive(e) : link_objects(e)) ? 0 : 1;
 }
 
@@ -318,16 +341,23 @@ static int emit(Emit *e) {
     return write_header(e) && write_weights_file(e) && write_loops(e) ? 0 : 1;
 }
 
+/* The emulation is for tests: its kernels need the C++ compiler's flags where they are linked. */
+static bool fits_device(Ctx *ctx, const EmitOptions *o) {
+    if (o->device == ON_CUDA && o->bare_metal)
+        return diag_error(ctx, NULL, "--device=cuda needs a hosted target, not %s: NVIDIA's driver "
+                                     "is a shared library", o->triple);
+    if (o->device == ON_CUDA && o->kind == EMIT_ASM)
+        return diag_error(ctx, NULL, "--emit=asm shows host code: of kernels for GPUs --emit=ptx "
+                                     "gives the assembly");
+    return o->device != ON_CUDA_EMU || o->kind == EMIT_EXE ||
+           diag_error(ctx, NULL, "--device=cuda-emu makes executables only (--emit=cuda gives the "
+                                 "kernels alone)");
+}
+
 int codegen_emit(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o) {
     Emit e = {.ctx = ctx, .entries = entries, .n = n, .o = o};
     if (o->kind == EMIT_PTX || o->kind == EMIT_CUBIN) return cuda_emit_binary(ctx, entries, n, o);
-    if (o->device != ON_CPU && o->kind != EMIT_EXE) {
-        diag_error(ctx, NULL,
-                   "--device=%s makes executables only so far (--emit=cuda, ptx and cubin give the "
-                   "kernels alone)",
-                   o->device == ON_CUDA ? "cuda" : "cuda-emu");
-        return 1;
-    }
+    if (!fits_device(ctx, o)) return 1;
     if (o->device != ON_CPU) e.entries = cuda_entries(ctx, entries, n);
     if (!(e.dir = link_temp_dir(ctx))) return 1;
     int code = emit(&e);

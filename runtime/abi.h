@@ -33,6 +33,8 @@
 #include <stdint.h>
 
 enum { ONNXCC_ABI = 1, ONNXCC_ALIGN = 64, ONNXCC_CTX_WORDS = 16 };
+/* Of inputs and outputs on a device: kernels move so many bytes at once. */
+enum { ONNXCC_DEVICE_ALIGN = 16 };
 
 /* ---- shared with the public headers (the same guard there) ---- */
 #ifndef ONNXCC_ABI_1
@@ -46,7 +48,8 @@ enum onnxcc_error {
     ONNXCC_E_WEIGHTS,    /* index: 0 none given, 1 too short, 2 not a weights file, 3 of another
                            model, 4 cannot be opened, 5 misaligned */
     ONNXCC_E_ARENA,      /* arena too small; outputs->arena_needed holds the bytes */
-    ONNXCC_E_ALIGN,      /* arena not aligned to ONNXCC_ALIGN */
+    ONNXCC_E_ALIGN,      /* index: 0 arena not aligned to 64 bytes; 1 and on: an input, behind them
+                           an output of run_device not aligned to 16 */
     ONNXCC_E_DIM,        /* named dimension `index` is out of bounds */
     ONNXCC_E_CONSTRAINT, /* constraint `index` does not hold */
     ONNXCC_E_OVERFLOW,   /* the sizes overflow 64 bits (or the address space) */
@@ -113,8 +116,10 @@ struct onnxcc_config {
     int (*hook)(void *user, int kernel, int end);
     void *user;
     uint64_t seed;
-    void *context; /* models for GPUs: a CUcontext; NULL: the primary one of `device` */
-    int device;    /* ordinal */
+    /* Models for GPUs: a CUcontext; NULL: the one that is current on the thread that opens, unless
+     * it is of another device than a `device` above 0; else the primary one of `device`. */
+    void *context;
+    int device; /* ordinal */
 };
 
 /* ---- one run ---- */

@@ -76,11 +76,12 @@ static void add_type(Str *out, const LinkTensor *t) {
 }
 
 /* ` / * "name": f32[N,3]; doc * /` behind a member. */
-static void add_note(Str *out, const LinkTensor *t) {
+static void add_note(Str *out, const LinkEntry *e, const LinkTensor *t) {
     str_add(out, " /* \"");
     add_comment(out, t->name);
     str_add(out, "\": ");
     add_type(out, t);
+    if (e->device && !t->on_device) str_add(out, "; always in the host's memory");
     if (t->doc) {
         str_add(out, "; ");
         add_comment(out, t->doc);
@@ -98,6 +99,7 @@ uint64_t link_signature(const LinkEntry *e) {
         for (int i = 0; i < (side ? e->n_outputs : e->n_inputs); i++) {
             str_quote(&s, list[i].name);
             str_fmt(&s, " %d %d %d", list[i].dtype, list[i].rank, list[i].unknown);
+            if (e->device) str_add(&s, list[i].on_device ? " device" : " host");
             for (int k = 0; k < list[i].rank; k++) {
                 str_fmt(&s, " %" PRId64 " ", list[i].axes[k].size);
                 str_quote(&s, list[i].axes[k].text);
@@ -137,13 +139,13 @@ static void add_inputs(Str *out, const LinkEntry *e) {
         const char *c = known(t->dtype) ? types[t->dtype].c : "void",
                    *id = link_ident(out->arena, taken, t->name);
         str_fmt(out, is_pair(t->dtype) ? "    const %s (*%s)[2];" : "    const %s *%s;", c, id);
-        add_note(out, t);
+        add_note(out, e, t);
     }
     if (!e->n_inputs) str_add(out, "    const void *none; /* there are no inputs */\n");
     str_fmt(out, "} %s_inputs;\n", e->name);
 }
 
-static void add_output(Str *out, const LinkTensor *t, const char *id) {
+static void add_output(Str *out, const LinkEntry *e, const LinkTensor *t, const char *id) {
     const char *c = known(t->dtype) ? types[t->dtype].c : "void",
                *pair = is_pair(t->dtype) ? "(*" : "*";
     const char *end = is_pair(t->dtype) ? ")[2]" : "";
@@ -158,7 +160,7 @@ static void add_output(Str *out, const LinkTensor *t, const char *id) {
     } else {
         str_fmt(out, "    %s %s%s%s;", c, pair, id, end);
     }
-    add_note(out, t);
+    add_note(out, e, t);
 }
 
 static void add_outputs(Str *out, const LinkEntry *e) {
@@ -178,7 +180,7 @@ static void add_outputs(Str *out, const LinkEntry *e) {
                      "next run.");
     str_add(out, " */\ntypedef struct {\n");
     for (int i = 0; i < e->n_outputs; i++)
-        add_output(out, &e->outputs[i], link_ident(out->arena, taken, e->outputs[i].name));
+        add_output(out, e, &e->outputs[i], link_ident(out->arena, taken, e->outputs[i].name));
     str_add(out, "    size_t arena_needed; /* filled where run returns ONNXCC_E_ARENA: bytes */\n");
     str_fmt(out, "} %s_outputs;\n", e->name);
 }
@@ -225,7 +227,7 @@ static void add_macros(Str *out, const LinkEntry *e) {
     str_fmt(out, "#define %s_SIGNATURE UINT64_C(0x%016" PRIx64 ")\n", e->name, link_signature(e));
 }
 
-static const char types_text[] =
+static const char config_text[] =
     "\n/* What open takes; zero it, then set what is needed.\n"
     " *   size            sizeof(@_config)\n"
     " *   weights         weights that are outside of the object: the bytes of the weights file, "
@@ -235,21 +237,38 @@ static const char types_text[] =
     "the same\n"
     " *   hook            called before (end 0) and after (end 1) each kernel; non-zero stops the "
     "run\n"
-    " *   seed            of random operators */\n"
+    " *   seed            of random operators";
+static const char config_device_text[] =
+    "\n"
+    " *   context         a CUcontext, which outlives the model; NULL: the one that is current\n"
+    " *                   where open is called, unless it is of another device than a `device`\n"
+    " *                   above 0; else the primary one\n"
+    " *   device          number of the GPU";
+static const char config_struct_text[] =
+    " */\n"
     "typedef struct {\n"
     "    size_t size;\n    const void *weights;\n    size_t weights_bytes;\n    const char "
     "*weights_path;\n"
     "    void *state;\n    struct onnxcc_pool *pool;\n    int (*hook)(void *user, int kernel, int "
     "end);\n"
-    "    void *user;\n    uint64_t seed;\n} @_config;\n"
+    "    void *user;\n    uint64_t seed;\n";
+static const char ctx_text[] =
+    "} @_config;\n"
     "\n/* An open model. The caller's memory; read-only after open, so threads may share it, each "
     "run with an arena\n"
     " * of its own. */\n"
     "typedef struct {\n    uint64_t opaque[16];\n} @_ctx;\n";
 static const char functions_text[] =
-    "\n/* All return 0 or an error code (ONNXCC_KIND(code) is an onnxcc_error), except as noted. "
+    "\n/* All return 0 or an error code (ONNXCC_KIND(code) is an onnxcc_error), except as noted. ";
+static const char cpu_promise[] =
     "Nothing is allocated\n"
-    " * during a run; nothing is written outside of arena and outputs. */\n"
+    " * during a run; nothing is written outside of arena and outputs. */\n";
+static const char device_promise[] =
+    "Nothing of the\n"
+    " * caller's is written outside of arena and outputs. The first run with larger dimensions "
+    "allocates memory of\n"
+    " * the GPU for all runs of this context, which run one after the other. */\n";
+static const char host_functions_text[] =
     "/* Checks CPU, versions, weights and that this header is the model's. config NULL: all zero. "
     "*/\n"
     "int @_open(@_ctx *ctx, const @_config *config);\n"
@@ -272,6 +291,37 @@ static const char pool_text[] = "/* A thread pool (NULL: no memory), for as many
                                 "struct onnxcc_pool *@_pool_new(int threads);\n"
                                 "void @_pool_free(struct onnxcc_pool *pool);\n";
 
+static const char device_functions_text[] =
+    "\n/* ---- @ on the caller's stream ---- */\n"
+    "/* What run_device needs of the GPU's memory with these dimensions; 0: out of bounds. */\n"
+    "size_t @_device_arena_bytes(const @_dims *dims);\n"
+    "/* One run on tensors in the GPU's memory, aligned to 16 bytes, queued on `stream` (a\n"
+    " * CUstream or cudaStream_t; NULL: the default one). Returns without waiting, but where the\n"
+    " * host has to look at results in between; `in`, `out` and `dims` may go then. The arena is\n"
+    " * memory of the GPU, aligned to @_ARENA_ALIGN, one for each run that is under way. What\n"
+    " * fails on the GPU later is returned by a later call. */\n"
+    "int @_run_device(@_ctx *ctx, const @_inputs *in, @_outputs *out, const @_dims *dims, void "
+    "*arena,\n"
+    "    size_t arena_bytes, void *stream);\n"
+    "/* Once the stream has been waited for: 0, or a fault of runs that nobody has asked for. */\n"
+    "int @_status(@_ctx *ctx);\n";
+
+static void add_config(Str *out, const LinkEntry *e) {
+    add_named(out, config_text, e->name);
+    if (e->device) str_add(out, config_device_text);
+    add_named(out, config_struct_text, e->name);
+    if (e->device) str_add(out, "    void *context;\n    int device;\n");
+    add_named(out, ctx_text, e->name);
+}
+
+static void add_functions(Str *out, const LinkEntry *e) {
+    add_named(out, functions_text, e->name);
+    str_add(out, e->device ? device_promise : cpu_promise);
+    add_named(out, host_functions_text, e->name);
+    if (e->hosted) add_named(out, pool_text, e->name);
+    if (e->device) add_named(out, device_functions_text, e->name);
+}
+
 static void add_entry(Str *out, const LinkEntry *e) {
     str_add(out, "\n/* ---- ");
     add_comment(out, e->name);
@@ -280,13 +330,12 @@ static void add_entry(Str *out, const LinkEntry *e) {
         add_comment(out, e->model);
     }
     str_add(out, " ---- */\n");
-    add_named(out, types_text, e->name);
+    add_config(out, e);
     add_inputs(out, e);
     add_outputs(out, e);
     add_dims(out, e);
     add_macros(out, e);
-    add_named(out, functions_text, e->name);
-    if (e->hosted) add_named(out, pool_text, e->name);
+    add_functions(out, e);
 }
 
 void link_header_text(Str *out, const char *base, const LinkEntry *entries, int n) {

@@ -52,6 +52,7 @@ typedef struct LinkTensor {
     int rank;
     const LinkAxis *axes;
     bool unknown;    /* output whose size is known only after the run */
+    bool on_device;  /* run_device takes it in the device's memory */
     const char *doc; /* NULL, or a sentence: units, ranges */
 } LinkTensor;
 typedef struct LinkDim {
@@ -68,7 +69,7 @@ typedef struct LinkEntry {
     int64_t stack_bytes; /* 0: not known, no macro */
     int64_t weights_bytes;
     bool weights_outside; /* --weights=file or extern: the caller gives path or address */
-    bool device; /* kernels run on one */
+    bool device;          /* kernels run on one */
     bool hosted;          /* NAME_pool_new exists */
 } LinkEntry;
 /* The signature that the header passes and the model's description must hold. */

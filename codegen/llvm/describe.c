@@ -64,7 +64,8 @@ static V tensor_table(Gen *g, Model *m, const LinkTensor *link, Tensor *const *t
             i32(g, link[i].dtype),
             i32(g, link[i].rank),
             i32(g, 0),
-            i32(g, (link[i].unknown ? ONNXCC_T_UNKNOWN : 0) | (t[i]->device ? ONNXCC_T_DEVICE : 0)),
+            i32(g, (link[i].unknown ? ONNXCC_T_UNKNOWN : 0) |
+                       (link[i].on_device ? ONNXCC_T_DEVICE : 0)),
             axis_table(g, m, &link[i], t[i]),
             const_i64(g, 0),
             const_i64(g, 0),

@@ -161,8 +161,12 @@ static LinkTensor *link_tensors(Model *m, Tensor *const *t, int n) {
             expr_is_int(type.dims[d], &axes[d].size);
             model_axis_slot(m, type.dims[d]);
         }
-        out[i] = (LinkTensor){t[i]->name, dtype_onnx(type.dtype), type.rank,
-                              axes,       model_is_unknown(t[i]), NULL};
+        out[i] = (LinkTensor){.name = t[i]->name,
+                              .dtype = dtype_onnx(type.dtype),
+                              .rank = type.rank,
+                              .axes = axes,
+                              .unknown = model_is_unknown(t[i]),
+                              .on_device = t[i]->device};
     }
     return out;
 }

@@ -74,7 +74,6 @@ static const char *const plain[ONNXCC_E_KINDS] = {
     [ONNXCC_E_SIGNATURE] = "the caller was compiled with the header of another model",
     [ONNXCC_E_ARENA] =
         "the arena is too small: outputs.arena_needed holds the bytes that are needed",
-    [ONNXCC_E_ALIGN] = "the arena must be aligned to 64 bytes",
     [ONNXCC_E_OVERFLOW] = "the dimensions give tensors larger than the address space",
     [ONNXCC_E_CONTEXT] = "the context is NULL or not open",
 };
@@ -95,6 +94,17 @@ static void say_fault(struct text *t, const struct onnxcc_site *site, int lack) 
     text_str(t, site->node);
     text_str(t, ": ");
     text_str(t, lack > 0 && lack < ONNXCC_LACKS ? lacks[lack] : site->text);
+}
+
+static void say_align(struct text *t, const struct onnxcc_model *m, int i) {
+    if (i <= 0 || i > m->n_inputs + m->n_outputs) {
+        text_str(t, "the arena must be aligned to 64 bytes");
+        return;
+    }
+    bool input = i <= m->n_inputs;
+    quoted(t, input ? "input" : "output",
+           input ? m->inputs[i - 1].name : m->outputs[i - 1 - m->n_inputs].name);
+    text_str(t, " must be aligned to 16 bytes in the GPU's memory");
 }
 
 /* Sentences that name an input, output, node, ...; false: the index does not exist. */
@@ -134,6 +144,7 @@ int onnxcc_core_explain(const struct onnxcc_model *m, int code, char *buf, size_
     if (kind == ONNXCC_E_CPU) say_cpu(&t, m);
     else if (kind == ONNXCC_E_DEVICE) say_device(&t, m, code);
     else if (kind == ONNXCC_E_WEIGHTS) say_weights(&t, m, ONNXCC_INDEX(code));
+    else if (kind == ONNXCC_E_ALIGN) say_align(&t, m, ONNXCC_INDEX(code));
     else if (kind < ONNXCC_E_KINDS && plain[kind]) text_str(&t, plain[kind]);
     else if (code < 0 || !say_indexed(&t, m, code)) {
         text_str(&t, "unknown error code ");

@@ -232,7 +232,7 @@ int onnxcc_core_run_device(const struct onnxcc_model *m, const void *ctx, const 
     const struct core_ctx *c = core_ctx_of(m, ctx);
     if (!c) return ONNXCC_E_CONTEXT;
     int64_t bytes = ONNXCC_HEAD_BYTES(m->n_syms, m->n_outputs);
-    if (!arena) return need(m, outputs, 0);
+    if (!arena) arena_bytes = 0;
     if ((uintptr_t)arena % ONNXCC_ALIGN) return ONNXCC_E_ALIGN;
     for (int code;;) {
         size_t needed = 0;

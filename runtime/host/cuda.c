@@ -120,6 +120,16 @@ static int find_functions(struct cuda *c) {
 }
 
 /* ---- opening ---- */
+/* The calling thread's context; NULL: it has none, or one of another device than the one asked for.
+ */
+static CuContext current_context(struct cuda *c, int ordinal) {
+    CuContext current = NULL;
+    int its = 0, wanted = 0;
+    if (c->d.context_current(&current) || !current || !ordinal) return current;
+    bool same = !c->d.context_device(&its) && !c->d.device_get(&wanted, ordinal) && its == wanted;
+    return same ? current : NULL;
+}
+
 static int open_device(struct cuda *c, const struct onnxcc_config *config) {
     int count = 0, code;
     snprintf(c->name, sizeof c->name, "the GPU");
@@ -129,10 +139,8 @@ static int open_device(struct cuda *c, const struct onnxcc_config *config) {
     if (!config->context && (config->device < 0 || config->device >= count))
         return cuda_fail(CUDA_NO_DEVICE, "there is no GPU %d, but %d of them", config->device,
                          count);
-    if (config->context) {
-        c->context = config->context;
-        return 0;
-    }
+    c->context = config->context ? config->context : current_context(c, config->device);
+    if (c->context) return 0;
     code = cuda_check(c, c->d.device_get(&c->device, config->device), "opening it");
     if (!code) code = cuda_check(c, c->d.context_retain(&c->context, c->device), "opening it");
     c->primary = !code;
@@ -154,7 +162,8 @@ static int ask_device(struct cuda *c) {
 
 static int open_memory(struct cuda *c, const char *weights) {
     enum { PORTABLE = 1, MAPPED = 2 };
-    size_t bytes = (size_t)c->model->weights_bytes, flags = sizeof *c->fault * (size_t)c->n_faults;
+    size_t bytes = (size_t)c->model->weights_bytes,
+           flags = 2 * sizeof *c->fault * (size_t)c->n_faults;
     void *at = NULL;
     int code = cuda_check(c, c->d.alloc_host(&at, flags, PORTABLE | MAPPED), "memory for faults");
     if (code) return code;
@@ -257,10 +266,7 @@ static int cuda_status(void *state) {
     if (code) return code;
     driver = c->d.stream_query(c->stream);
     if (driver && driver != CU_NOT_READY) code = cuda_check(c, driver, "running the kernels");
-    for (int i = 0; i < c->n_faults && !code; i++) {
-        if (!__atomic_exchange_n(&c->fault[i], 0, __ATOMIC_ACQUIRE)) continue;
-        code = ONNXCC_CODE(ONNXCC_E_FAULT, i, 0);
-    }
+    if (!code) code = cuda_first_fault(c, c->n_faults);
     cuda_leave(c);
     return code;
 }

@@ -20,6 +20,7 @@ struct cuda_driver {
     int (*context_release)(int device);
     int (*context_push)(CuContext);
     int (*context_pop)(CuContext *);
+    int (*context_current)(CuContext *);
     int (*context_device)(int *);
     int (*module_load)(CuModule *, const void *image);
     int (*module_unload)(CuModule);
@@ -30,6 +31,7 @@ struct cuda_driver {
     int (*alloc_host)(void **, size_t bytes, unsigned flags);
     int (*free_host)(void *);
     int (*host_address)(CuPointer *, void *, unsigned flags);
+    int (*pointer_get)(void *, int attribute, CuPointer);
     int (*memory_info)(size_t *free, size_t *total);
     int (*to_device_now)(CuPointer, const void *, size_t);
     int (*to_device)(CuPointer, const void *, size_t, CuStream);
@@ -56,10 +58,13 @@ struct cuda_driver {
     int (*exec_destroy)(CuExec);
 };
 
-enum { /* CUdevice_attribute, CUfunction_attribute, CUresult */
+enum { /* CUdevice_attribute, CUfunction_attribute, CUpointer_attribute, CUmemorytype, CUresult */
     CU_MAJOR = 75,
     CU_MINOR = 76,
     CU_DYNAMIC_SHARED = 8,
+    CU_MEMORY_TYPE = 2,
+    CU_MEMORY_DEVICE = 2,
+    CU_IS_MANAGED = 8,
     CU_INVALID = 1,
     CU_OUT_OF_MEMORY = 2,
     CU_NO_DEVICE = 100,

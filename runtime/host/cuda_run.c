@@ -16,13 +16,16 @@ static void note(struct onnxcc_frame *f, int code) {
 }
 
 /* ---- waiting ---- */
-static void collect_faults(struct onnxcc_frame *f) {
-    struct cuda *c = state_of(f);
+static int first_flag(const struct onnxcc_frame *f) {
+    return f->given ? 0 : state_of(f)->n_faults;
+}
+
+int cuda_first_fault(struct cuda *c, int from) {
+    int code = 0;
     for (int i = 0; i < c->n_faults; i++)
-        if (__atomic_load_n(&c->fault[i], __ATOMIC_ACQUIRE)) {
-            c->fault[i] = 0;
-            onnxcc_fault(f, ONNXCC_CODE(ONNXCC_E_FAULT, i, 0));
-        }
+        if (__atomic_exchange_n(&c->fault[from + i], 0, __ATOMIC_ACQUIRE) && !code)
+            code = ONNXCC_CODE(ONNXCC_E_FAULT, i, 0);
+    return code;
 }
 
 int cuda_sync(struct onnxcc_frame *f) {
@@ -30,7 +33,7 @@ int cuda_sync(struct onnxcc_frame *f) {
     int code = cuda_check(c, c->d.stream_wait(f->stream), "running the kernels");
     c->pending = false;
     note(f, code);
-    if (!code) collect_faults(f);
+    if (!code) note(f, cuda_first_fault(c, first_flag(f)));
     return code;
 }
 
@@ -68,7 +71,7 @@ static int arguments(struct onnxcc_frame *f, int step, const struct onnxcc_cuda_
     for (int i = 0; i < k->n_bufs; i++) a[n++].pointer = (uintptr_t)bufs[args[i]];
     for (int i = 0; i < k->n_syms; i++) a[n++] = number(k, f->syms[args[k->n_bufs + i]]);
     if (k->flags & ONNXCC_CUDA_FAULTS)
-        a[n++].pointer = c->fault_at + sizeof *c->fault * (size_t)step;
+        a[n++].pointer = c->fault_at + sizeof *c->fault * (size_t)(first_flag(f) + step);
     if (k->flags & ONNXCC_CUDA_SCRATCH) {
         int64_t bytes = scratch_bytes(f);
         a[n++].pointer = (uintptr_t)f->device_arena - (uintptr_t)bytes;
@@ -302,6 +305,7 @@ static int queue(struct onnxcc_frame *f, int (*run)(struct onnxcc_frame *)) {
         f->arena_needed = needed;
         return ONNXCC_CODE(ONNXCC_E_ARENA, 1, 0);
     }
+    if ((code = cuda_check_pointers(f))) return code;
     if (captured && !(f->model->flags & ONNXCC_M_REPLAY))
         return cuda_fail(CUDA_UNUSABLE, "a run of this model decides on the host, so that its "
                                         "stream cannot be captured");

@@ -35,7 +35,8 @@ struct cuda {
     CuStream stream;
     CuModule module;
     CuFunction *function; /* by index in the image */
-    /* A flag per step of the model, in the host's memory, where kernels write it. */
+    /* A flag per step of the model, in the host's memory, where kernels write it; then as many for
+     * runs on the caller's stream, which may be under way while others are waited for. */
     int32_t *fault;
     CuPointer fault_at;
     int n_faults;
@@ -77,8 +78,15 @@ void cuda_copy(struct onnxcc_frame *, int step, int input, void *to, const void 
 void cuda_input(struct onnxcc_frame *, int step, int k, int64_t bytes);
 void cuda_output(struct onnxcc_frame *, int step, int k, int64_t bytes);
 void cuda_wait(struct onnxcc_frame *);
+/* 0, or the code of the first fault from this flag on, of n_faults; they are taken back. */
+int cuda_first_fault(struct cuda *, int from);
 int cuda_sync(struct onnxcc_frame *); /* everything of this run has ended */
 int64_t cuda_tensor_bytes(const struct onnxcc_frame *, const struct onnxcc_tensor *);
+
+/* ---- cuda_pointers.c ---- */
+/* Are the caller's addresses of a run on the device aligned, and on the right side? 0, or a code.
+ */
+int cuda_check_pointers(struct onnxcc_frame *);
 
 /* ---- cuda_graph.c ---- */
 /* The whole run as one launch, where this one is like an earlier one; NULL: it is not. Inputs and

@@ -56,13 +56,13 @@ static void test_ident(void) {
 static void test_header(void) {
     const LinkAxis nx3[] = {{-1, "N"}, {3, "3"}}, unknown[] = {{1, "1"}, {-1, "?"}},
                    evil[] = {{-1, "*/ int x; /*"}};
-    const LinkTensor in[] = {{"x", 1, 2, nx3, false, "in [0, 1]"},
-                             {"class", 14, 1, nx3, false, NULL},
-                             {"tokens", 8, 1, nx3, false, NULL},
-                             {"*/ #error \n \\", 16, 1, evil, false, NULL}};
-    const LinkTensor out[] = {{"arena_needed", 9, 2, nx3, false, NULL},
-                              {"hits", 7, 2, unknown, true, NULL},
-                              {"z", 15, 2, unknown, true, NULL}};
+    const LinkTensor in[] = {{"x", 1, 2, nx3, false, "in [0, 1]", false},
+                             {"class", 14, 1, nx3, false, NULL, false},
+                             {"tokens", 8, 1, nx3, false, NULL, false},
+                             {"*/ #error \n \\", 16, 1, evil, false, NULL, false}};
+    const LinkTensor out[] = {{"arena_needed", 9, 2, nx3, false, NULL, false},
+                              {"hits", 7, 2, unknown, true, NULL, false},
+                              {"z", 15, 2, unknown, true, NULL, false}};
     const LinkDim dims[] = {{"N", 1, 64}, {"long", 0, INT64_MAX}};
     LinkEntry e[2] = {{.name = "m",
                        .model = "dir/m.onnx",

@@ -1,0 +1,97 @@
+/* Modules and launches: kernels of the emulation under the names of the GPU's. */
+#define _GNU_SOURCE
+#include "driver.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int (*Count)(int buffers);
+typedef struct Module {
+    const void *context;
+    void *at[16];
+    int n;
+} Module;
+typedef struct Function {
+    const void *context;
+    Packed run;
+    int n_args, n_buffers;
+    char name[300];
+} Function;
+
+static int load(Module *m) {
+    char *list = strdup(getenv("FAKE_CUDA_KERNELS"));
+    for (char *file = strtok(list, ":"); file && m->n < 16; file = strtok(NULL, ":")) {
+        m->at[m->n] = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+        if (m->at[m->n++]) continue;
+        fprintf(stderr, "fake driver: %s\n", dlerror());
+        return NOT_FOUND;
+    }
+    free(list);
+    return OK;
+}
+
+int cuModuleLoadData(void **module, const void *image) {
+    ALONE;
+    const char *refused = getenv("FAKE_CUDA_REFUSE"), *kind = "?";
+    if (!current_context()) return NO_CONTEXT;
+    if (!memcmp(image, "\177ELF", 4)) kind = "cubin";
+    else if (strstr(image, ".target sm_")) kind = "ptx";
+    if (*kind == '?') return INVALID;
+    if (refused && (!strcmp(refused, kind) || !strcmp(refused, "all"))) return NO_BINARY;
+    fprintf(stderr, "fake driver: loads %s\n", kind);
+    Module *m = calloc(1, sizeof *m);
+    m->context = current_context();
+    *module = m;
+    return load(m);
+}
+int cuModuleUnload(void *module) {
+    free(module);
+    return current_context() ? OK : NO_CONTEXT;
+}
+int cuModuleGetFunction(void **f, void *module, const char *name) {
+    ALONE;
+    char packed[512], args[512];
+    const Module *m = module;
+    Function *made = calloc(1, sizeof *made);
+    snprintf(packed, sizeof packed, "%s_packed", name);
+    snprintf(args, sizeof args, "%s_args", name);
+    snprintf(made->name, sizeof made->name, "%s", name);
+    made->context = m->context;
+    for (int i = 0; i < m->n && !made->run; i++) {
+        void *run = dlsym(m->at[i], packed), *count = dlsym(m->at[i], args);
+        Count c;
+        if (!run || !count) continue;
+        memcpy(&made->run, &run, sizeof run);
+        memcpy(&c, &count, sizeof count);
+        made->n_args = c(0);
+        made->n_buffers = c(1);
+    }
+    *f = made; /* lives as long as the process */
+    return made->run ? OK : NOT_FOUND;
+}
+int cuFuncSetAttribute(void *f, int attribute, int value) {
+    return f && attribute == 8 && value <= 227 << 10 ? OK : INVALID;
+}
+
+int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
+                   unsigned bz, unsigned shared, void *stream, void **args, void **extra) {
+    ALONE;
+    const Function *fn = f;
+    if (!gx || gy != 1 || gz != 1 || by != 1 || bz != 1 || bx > 1024 || extra) return INVALID;
+    if (shared > 227 << 10 || setting("FAKE_CUDA_LIMIT", 0)) return TOO_LARGE;
+    if (fn->context != current_context()) return BAD_HANDLE;
+    Op op = {.kind = KERNEL, .run = fn->run, .blocks = gx, .threads = bx, .n = fn->n_args};
+    op.args = malloc(sizeof *op.args * (size_t)op.n);
+    for (int i = 0; i < op.n; i++) {
+        bool wide = (uintptr_t)args[i] % 8 == 0;
+        op.args[i] = 0;
+        memcpy(&op.args[i], args[i], wide ? 8 : 4);
+        if (i < fn->n_buffers && !is_device_range(op.args[i], 0)) {
+            fprintf(stderr, "fake driver: buffer %d of %s is not on the device\n", i, fn->name);
+            return INVALID;
+        }
+    }
+    return queue_op(stream, op);
+}

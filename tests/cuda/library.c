@@ -1,0 +1,303 @@
+/* Uses compiled models for GPUs as a library, against tests/cuda/driver: digits, nonzero, pick.
+ *
+ *   library IMAGES.npy LOGITS.bin    everything
+ *   library missing                  where there is no driver */
+#include "digits.h"
+#include "nonzero.h"
+#include "pick.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures;
+#define EXPECT(cond)                                                                               \
+    ((cond) ? (void)0                                                                              \
+            : (void)(failures++, fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond)))
+
+/* ---- the driver, as the caller uses it ---- */
+static struct {
+    int (*init)(unsigned);
+    int (*retain)(void **context, int device);
+    int (*create)(void **context, unsigned flags, int device);
+    int (*push)(void *context);
+    int (*pop)(void **context);
+    int (*alloc)(uint64_t *, size_t);
+    int (*to_device)(uint64_t, const void *, size_t);
+    int (*to_host)(void *, uint64_t, size_t);
+    int (*stream)(void **, unsigned flags);
+    int (*wait)(void *stream);
+    int (*query)(void *stream);
+} cu;
+
+static void open_driver(void) {
+    static const char *const names[] = {"cuInit",
+                                        "cuDevicePrimaryCtxRetain",
+                                        "cuCtxCreate_v2",
+                                        "cuCtxPushCurrent_v2",
+                                        "cuCtxPopCurrent_v2",
+                                        "cuMemAlloc_v2",
+                                        "cuMemcpyHtoD_v2",
+                                        "cuMemcpyDtoH_v2",
+                                        "cuStreamCreate",
+                                        "cuStreamSynchronize",
+                                        "cuStreamQuery"};
+    void *library = dlopen("libcuda.so.1", RTLD_NOW), *found[sizeof names / sizeof names[0]];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!library || !(found[i] = dlsym(library, names[i]))) exit(2);
+    memcpy(&cu, found, sizeof cu);
+    EXPECT(!cu.init(0));
+}
+
+static uint64_t device_memory(size_t bytes) {
+    uint64_t at = 0;
+    EXPECT(!cu.alloc(&at, bytes));
+    return at;
+}
+
+static void *address(uint64_t at) {
+    return (void *)(uintptr_t)at;
+}
+
+static void *new_stream(void) {
+    void *stream = NULL;
+    EXPECT(!cu.stream(&stream, 1));
+    return stream;
+}
+
+#define SAYS(name, code, what)                                                                     \
+    do {                                                                                           \
+        char text_[600];                                                                           \
+        int code_ = (code);                                                                        \
+        name##_explain(code_, text_, sizeof text_);                                                \
+        if (!code_ || !strstr(text_, what)) {                                                      \
+            fprintf(stderr, "%s:%d: %d is %s\n", __FILE__, __LINE__, code_, text_);                \
+            failures++;                                                                            \
+        }                                                                                          \
+    } while (0)
+
+/* ---- digits: images to logits ---- */
+enum { IMAGES = 20, IMAGE = 64, CLASSES = 10, ROUNDS = 6 };
+static float images[IMAGES * IMAGE], expected[IMAGES * CLASSES];
+static digits_ctx digits;
+static void *primary;
+
+static int is_right(const float *logits, int n) {
+    for (int i = 0; i < n * CLASSES; i++)
+        if (fabsf(logits[i] - expected[i]) > 1e-3f) return 0;
+    return 1;
+}
+
+/* From the host's memory and back. */
+static int run_host(digits_ctx *ctx, int n) {
+    digits_dims dims = {n};
+    float logits[IMAGES * CLASSES] = {0};
+    digits_inputs in = {images};
+    digits_outputs out = {logits, 0};
+    size_t bytes = digits_arena_bytes(&dims, 1);
+    void *arena = aligned_alloc(digits_ARENA_ALIGN, (bytes + 63) / 64 * 64);
+    int code = digits_run(ctx, &in, &out, &dims, arena, bytes);
+    free(arena);
+    return code ? code : is_right(logits, n) ? 0 : -1;
+}
+
+/* What a run on a stream needs in the GPU's memory. */
+typedef struct {
+    int n;
+    uint64_t images, logits, arena;
+    size_t bytes;
+    void *stream;
+} There;
+
+static There there(int n) {
+    digits_dims dims = {n};
+    There t = {.n = n, .bytes = digits_device_arena_bytes(&dims), .stream = new_stream()};
+    EXPECT(t.bytes && t.stream);
+    t.images = device_memory(sizeof images);
+    t.logits = device_memory(sizeof expected);
+    t.arena = device_memory(t.bytes);
+    EXPECT(!cu.to_device(t.images, images, sizeof(float) * IMAGE * (size_t)n));
+    return t;
+}
+
+static int queue(digits_ctx *ctx, const There *t) {
+    digits_dims dims = {t->n};
+    digits_inputs in = {address(t->images)};
+    digits_outputs out = {address(t->logits), 0};
+    int code = digits_run_device(ctx, &in, &out, &dims, address(t->arena), t->bytes, t->stream);
+    if (ONNXCC_KIND(code) == ONNXCC_E_ARENA) EXPECT(out.arena_needed > t->bytes);
+    return code;
+}
+
+/* The results of a run that has ended; they are wiped out. */
+static int has_arrived(const There *t) {
+    float logits[IMAGES * CLASSES];
+    static const float none[IMAGES * CLASSES];
+    size_t bytes = sizeof(float) * CLASSES * (size_t)t->n;
+    EXPECT(!cu.to_host(logits, t->logits, bytes) && !cu.to_device(t->logits, none, bytes));
+    return is_right(logits, t->n);
+}
+
+static void test_streams(digits_ctx *ctx) {
+    There all[] = {there(20), there(3), there(0)};
+    for (int round = 0; round < ROUNDS; round++) { /* from the third on they are replayed */
+        for (int i = 0; i < 3; i++) EXPECT(!queue(ctx, &all[i]));
+        EXPECT(cu.query(all[0].stream)); /* nobody has waited for it */
+        for (int i = 0; i < 3; i++) EXPECT(!cu.wait(all[i].stream));
+        for (int i = 0; i < 3; i++) EXPECT(has_arrived(&all[i]));
+        EXPECT(!digits_status(ctx));
+    }
+}
+
+static void test_refusals(void) {
+    There good = there(5), t = good;
+    t.images += 4;
+    EXPECT(ONNXCC_KIND(queue(&digits, &t)) == ONNXCC_E_ALIGN);
+    SAYS(digits, queue(&digits, &t), "input \"images\" must be aligned to 16 bytes");
+    t = good, t.logits += 8;
+    SAYS(digits, queue(&digits, &t), "output \"logits\" must be aligned to 16 bytes");
+    t = good, t.images = (uint64_t)(uintptr_t)aligned_alloc(64, sizeof images);
+    SAYS(digits, queue(&digits, &t), "input \"images\" of a run on the GPU must lie in the GPU's");
+    free(address(t.images));
+    t = good, t.arena += 16;
+    SAYS(digits, queue(&digits, &t), "the arena must be aligned to 64 bytes");
+    t = good, t.bytes -= 64;
+    SAYS(digits, queue(&digits, &t), "the arena is too small");
+    t = good, t.arena = t.bytes = 0;
+    EXPECT(ONNXCC_KIND(queue(&digits, &t)) == ONNXCC_E_ARENA);
+    t = good, t.n = -1;
+    SAYS(digits, queue(&digits, &t), "dimension \"N\"");
+    EXPECT(!queue(&digits, &good) && !cu.wait(good.stream) && has_arrived(&good));
+}
+
+/* ---- threads share an open model ---- */
+typedef struct {
+    pthread_t thread;
+    int host, n, bad;
+} Worker;
+
+static void *work(void *user) {
+    Worker *w = user;
+    EXPECT(!cu.push(primary));
+    There t = there(w->n);
+    for (int i = 0; i < 20; i++) {
+        if (w->host) {
+            w->bad += run_host(&digits, w->n) != 0;
+            continue;
+        }
+        w->bad += queue(&digits, &t) != 0;
+        w->bad += cu.wait(t.stream) != 0 || !has_arrived(&t);
+    }
+    return NULL;
+}
+
+static void test_threads(void) {
+    Worker w[] = {{.host = 0, .n = 20}, {.host = 0, .n = 7}, {.host = 1, .n = 4}};
+    for (int i = 0; i < 3; i++) EXPECT(!pthread_create(&w[i].thread, NULL, work, &w[i]));
+    for (int i = 0; i < 3; i++) pthread_join(w[i].thread, NULL);
+    for (int i = 0; i < 3; i++) EXPECT(!w[i].bad);
+    EXPECT(!digits_status(&digits));
+}
+
+/* A context of the caller's that is current is the one that is used: the driver refuses streams of
+ * another one. */
+static void test_contexts(void) {
+    void *own = NULL, *popped;
+    digits_ctx in_own, in_primary;
+    digits_config config = {.size = sizeof config};
+    There before = there(6); /* in the primary one */
+    EXPECT(!cu.create(&own, 0, 0) && own != primary);
+    EXPECT(!digits_open(&in_own, NULL));
+    config.context = primary;
+    EXPECT(!digits_open(&in_primary, &config));
+    test_streams(&in_own);
+    EXPECT(!run_host(&in_own, 9) && !run_host(&in_primary, 9));
+    There t = there(6);
+    SAYS(digits, queue(&in_primary, &t), "(CUDA_ERROR, 400)");
+    EXPECT(queue(&in_own, &before) && !queue(&in_primary, &before) && !cu.wait(before.stream));
+    digits_close(&in_primary);
+    digits_close(&in_own);
+    EXPECT(!cu.pop(&popped) && popped == own);
+    config.context = NULL, config.device = 7;
+    SAYS(digits, digits_open(&in_own, &config), "there is no GPU 7, but 1 of them");
+}
+
+/* ---- sizes that the data decides ---- */
+static void test_nonzero(void) {
+    static const float x[12] = {0, 1, 0, 2, 0, 0, 3, 0, 0, 0, 0, 4};
+    nonzero_ctx ctx;
+    nonzero_dims dims = {.N = 3, .M = 4};
+    nonzero_inputs in = {.x = x};
+    nonzero_outputs out = {.arena_needed = 0};
+    static _Alignas(64) char arena[1 << 16];
+    EXPECT(!nonzero_open(&ctx, NULL));
+    EXPECT(!nonzero_run(&ctx, &in, &out, &dims, arena, sizeof arena));
+    EXPECT(out.where.shape[0] == 2 && out.where.shape[1] == 4 && out.what.shape[0] == 4);
+    for (int i = 0; i < 4; i++) EXPECT(out.what.data[i] == (float)(i + 1));
+    float few[3];
+    nonzero_outputs small = {.what = {.data = few, .capacity = 3}};
+    int code = nonzero_run(&ctx, &in, &small, &dims, arena, sizeof arena);
+    EXPECT(ONNXCC_KIND(code) == ONNXCC_E_CAPACITY && small.what.shape[0] == 4);
+    nonzero_close(&ctx);
+}
+
+/* ---- a subscript that is wrong shows once the stream has been waited for ---- */
+static void test_faults(void) {
+    enum { IDS = 2, COLUMNS = 4 };
+    static const float shift[COLUMNS];
+    static const int64_t ids[2][IDS] = {{1, 9}, {1, 99}}; /* of 10 */
+    pick_ctx ctx;
+    pick_dims dims = {IDS};
+    uint64_t ids_at = device_memory(sizeof ids[0]), shift_at = device_memory(sizeof shift),
+             y_at = device_memory(sizeof(float) * IDS * COLUMNS);
+    pick_inputs in = {.ids = address(ids_at), .shift = address(shift_at)};
+    pick_outputs out = {.y = address(y_at)};
+    EXPECT(!pick_open(&ctx, NULL));
+    size_t bytes = pick_device_arena_bytes(&dims);
+    uint64_t arena = device_memory(bytes);
+    void *stream = new_stream();
+    EXPECT(!cu.to_device(shift_at, shift, sizeof shift));
+    for (int i = 0; i < 4; i++) {
+        EXPECT(!cu.to_device(ids_at, ids[i % 2], sizeof ids[0]));
+        EXPECT(!pick_run_device(&ctx, &in, &out, &dims, address(arena), bytes, stream));
+        EXPECT(!cu.wait(stream));
+        if (i % 2) SAYS(pick, pick_status(&ctx), "an index is out of range");
+        EXPECT(!pick_status(&ctx));
+    }
+    pick_close(&ctx);
+}
+
+static int read_file(const char *path, long from, void *to, size_t bytes) {
+    FILE *f = fopen(path, "rb");
+    int ok = f && !fseek(f, from, SEEK_SET) && fread(to, 1, bytes, f) == bytes;
+    if (f) fclose(f);
+    return ok;
+}
+
+int main(int argc, char **argv) {
+    if (argc == 2) {
+        int code = digits_open(&digits, NULL);
+        EXPECT(ONNXCC_KIND(code) == ONNXCC_E_DEVICE && ONNXCC_INDEX(code) == 0);
+        SAYS(digits, code, "libcuda.so.1 was not found: install NVIDIA's driver");
+        EXPECT(ONNXCC_KIND(run_host(&digits, 1)) == ONNXCC_E_CONTEXT);
+        return failures != 0;
+    }
+    if (argc != 3 || !read_file(argv[1], 128, images, sizeof images) ||
+        !read_file(argv[2], 0, expected, sizeof expected))
+        return 2;
+    open_driver();
+    EXPECT(!digits_open(&digits, NULL)); /* no context is current */
+    EXPECT(!run_host(&digits, 20) && !run_host(&digits, 3) && !run_host(&digits, 20));
+    EXPECT(!cu.retain(&primary, 0) && !cu.push(primary));
+    test_streams(&digits);
+    test_refusals();
+    test_threads();
+    test_contexts();
+    test_nonzero();
+    test_faults();
+    digits_close(&digits);
+    return failures != 0;
+}
