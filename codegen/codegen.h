@@ -39,7 +39,7 @@ typedef struct EmitOptions {
     int n_gpu_arch;
     int jobs;
     Device device;
-    bool debug, link_static, bare_metal, verbose;
+    bool debug, link_static, bare_metal, verbose, no_cache;
 } EmitOptions;
 /* Writes the artefact; 0, or the exit code after diagnostics (1 user, 2 compiler); leaves
  * nothing half-written. */

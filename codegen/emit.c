@@ -134,7 +134,7 @@ static bool begin(Emit *e) {
     if (is(e->o->weights, "file")) e->llvm.weights_file = slash ? slash + 1 : path;
     if (e->o->device != ON_CUDA) return llvm_begin(&e->llvm);
     e->llvm.image_symbol = arena_printf(e->ctx->perm, "%s_image", e->entries[0].name);
-    if (!cuda_image(e->ctx, e->entries, e->n, e->o, &e->image) || !llvm_begin(&e->llvm))
+    if (!cuda_image(e->ctx, e->entries, e->n, e->o, e->dir, &e->image) || !llvm_begin(&e->llvm))
         return false;
     cuda_image_find(&e->image, e->llvm.models, e->n);
     return true;

@@ -213,6 +213,7 @@ static int emit_code(Job *j) {
                      .link_static = cli->link_static,
                      .bare_metal = j->cpus.bare_metal,
                      .verbose = cli->verbose,
+                     .no_cache = cli->no_cache,
                      .device = (Device)cli->device};
     return is_text(cli->emit) ? emit_source(j, entries, &o)
                               : codegen_emit(j->ctx, entries, j->n, &o);

@@ -7,11 +7,12 @@
 
 #include <stdint.h>
 
-#define ONNXCC_CUDA_MAGIC "ONNXCUD1"
+#define ONNXCC_CUDA_MAGIC "ONNXCUD2"
 
 struct onnxcc_cuda_image {
     char magic[8];
     int32_t n_kernels, n_binaries;
+    int32_t n_modules;         /* of each binary: the kernels come in so many pieces */
     int32_t kernels, binaries; /* where the two tables begin */
 };
 
@@ -21,7 +22,16 @@ enum onnxcc_cuda_kind { ONNXCC_CUDA_CUBIN, ONNXCC_CUDA_EXACT, ONNXCC_CUDA_PTX };
 struct onnxcc_cuda_binary {
     char name[16];      /* "sm_90a", "compute_80" */
     int32_t arch, kind; /* 90; enum onnxcc_cuda_kind */
-    int64_t at, bytes;  /* PTX ends with a NUL */
+    int32_t modules;    /* where their table begins */
+    int32_t uses;       /* where one struct onnxcc_cuda_use per kernel begins; 0: PTX has none */
+};
+struct onnxcc_cuda_module {
+    int64_t at, bytes; /* a NUL follows */
+};
+/* What ptxas says of a kernel: registers; bytes of stack, of shared memory of a block (beside what
+ * a launch asks for), and of registers that it stores and loads again. */
+struct onnxcc_cuda_use {
+    int32_t registers, stack, shared, spill_stores, spill_loads;
 };
 
 /* A launch takes, in this order: the buffers args[0..n_bufs) (positions in the launch's list), the
@@ -39,9 +49,7 @@ struct onnxcc_cuda_kernel {
     int32_t per_block; /* items of the parallel space that a block takes in one step */
     int32_t max_blocks, threads;
     int32_t shared; /* bytes of dynamic shared memory that a launch asks for */
-    /* What ptxas says of it on the first architecture, for --info: registers and stack of a thread,
-     * bytes of shared memory of a block. */
-    int32_t registers, stack, fixed_shared;
+    int32_t module; /* which one holds it */
 };
 
 #endif

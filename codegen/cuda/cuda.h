@@ -9,6 +9,7 @@
 #define ONNXCC_CODEGEN_CUDA_H
 
 #include "codegen/codegen.h"
+#include "codegen/sha256.h"
 
 /* ---- text.c ---- */
 struct Model; /* codegen/llvm/model.h */
@@ -44,33 +45,64 @@ bool cuda_is_made_for(const Entry *);                    /* its schedules are fo
 enum { CUDA_SCRATCH_SLOTS = 128 };
 const Entry *cuda_entries(Ctx *, const Entry *, int n); /* with scratch for all of them */
 
-/* ---- nvrtc.c: at compile time, found by dlopen ---- */
-typedef struct CudaUse { /* what ptxas says of a kernel */
+/* ---- use.c ---- */
+typedef struct CudaUse { /* what ptxas says of a kernel; bytes, of a thread or a block (shared) */
     const char *kernel;
     int registers, stack, spill_stores, spill_loads, shared;
 } CudaUse;
-typedef struct CudaBinary {
-    const char *arch; /* sm_90a, compute_90 */
-    const void *data;
-    size_t bytes;
-    VEC(CudaUse) uses; /* empty for PTX */
-} CudaBinary;
-/* arch sm_XX gives a cubin, compute_XX PTX. False: reported (no toolkit, unknown architecture,
- * ...). */
-bool nvrtc_compile(Ctx *, const char *source, const char *arch, CudaBinary *);
-bool nvrtc_present(Ctx *, const char **why); /* why not, and what to install */
-void cuda_parse_log(Ctx *, const char *log, CudaBinary *);
+typedef struct CudaUses {
+    VEC(CudaUse) list;
+} CudaUses;
+void cuda_parse_log(Ctx *, const char *log, CudaUses *); /* appends */
+/* Warns of kernels that spill; tells everything when verbose. */
+void cuda_report_use(Ctx *, const char *arch, const CudaUses *, bool verbose);
 
-/* ---- binary.c ---- */
-/* Architectures as asked for, or the default ones; `ptx` is for the newest of them. */
+/* ---- nvrtc.c: at compile time, found by dlopen ---- */
+typedef struct CudaCode {
+    const void *at;
+    size_t bytes;
+} CudaCode;
+typedef struct NvrtcResult {
+    const char *log; /* of ptxas */
+    CudaCode cubin, ptx;
+} NvrtcResult;
+/* NVRTC is there and knows these architectures. False: reported, with what to install. */
+bool nvrtc_ready(Ctx *, const char *const *archs, int n);
+/* Everything but the source that a result depends on. */
+void nvrtc_key(Ctx *, Sha256 *, const char *arch);
+/* sm_XX gives a cubin, and PTX where asked for; compute_XX PTX alone. False: reported. */
+bool nvrtc_compile(Ctx *, const char *source, const char *arch, bool ptx, NvrtcResult *);
+
+/* ---- archs.c ---- */
+/* Architectures as asked for, or the default ones, each once; `ptx` is for the newest of them. */
 typedef struct CudaArchs {
-    const char *const *at;
+    const char **at;
     int n;
     const char *ptx;
 } CudaArchs;
 CudaArchs cuda_archs(Ctx *, const EmitOptions *);
-/* Warns of kernels that spill; tells everything when verbose. */
-void cuda_report_use(Ctx *, const CudaBinary *, bool verbose);
+int cuda_arch_number(const char *arch);      /* 90 */
+bool cuda_is_virtual(const char *arch);      /* compute_90: PTX */
+bool cuda_is_for_one_chip(const char *arch); /* sm_90a */
+
+/* ---- build.c: kernels to binaries ---- */
+typedef struct CudaTarget {
+    const char *arch;
+    CudaCode *code; /* one binary per piece of the text */
+    CudaUses uses;  /* empty for PTX */
+} CudaTarget;
+typedef struct CudaBuild {
+    int n_pieces;
+    int *first; /* kernel of each piece; first[n_pieces]: their number */
+    CudaTarget *target;
+    int n_targets;
+} CudaBuild;
+/* Compiles the kernels for each architecture, by the options' `jobs` processes. `whole`: as one
+ * piece. `dir`: for intermediate files. False: reported. */
+bool cuda_build(Ctx *, const CudaText *, const char *const *archs, int n, bool whole,
+                const EmitOptions *, const char *dir, CudaBuild *);
+
+/* ---- binary.c ---- */
 int cuda_emit_binary(Ctx *, const Entry *, int n,
                      const EmitOptions *); /* --emit=ptx, --emit=cubin */
 
@@ -80,8 +112,8 @@ typedef struct CudaImage {
     Str bytes;
     Map *at; /* symbol of a launch to the place of its description + 1 */
 } CudaImage;
-/* Compiled by `jobs` processes. False: reported. */
-bool cuda_image(Ctx *, const Entry *, int n, const EmitOptions *, CudaImage *);
+/* False: reported. */
+bool cuda_image(Ctx *, const Entry *, int n, const EmitOptions *, const char *dir, CudaImage *);
 /* Tells the kernels of the program where their descriptions lie. */
 void cuda_image_find(const CudaImage *, struct Model *, int n);
 

@@ -2,60 +2,25 @@
  * PTX for later ones, and how each kernel is launched. Layout: runtime/cuda.h. */
 #include "codegen/cuda/cuda.h"
 
-#include <stdlib.h>
-
 #include "codegen/c/gen.h"
-#include "codegen/link/link.h"
 #include "codegen/llvm/model.h"
-#include "codegen/workers.h"
 #include "runtime/cuda.h"
 
 enum { ALIGN = 64 };
 
 typedef struct Image {
     Ctx *ctx;
-    const EmitOptions *o;
     CudaText text;
-    const char **arch;
-    int n;
-    const char *dir;
+    CudaBuild build;
 } Image;
 
-/* ---- compiling ---- */
-static const char *binary_path(const Image *m, int i) {
-    return arena_printf(m->ctx->perm, "%s/%s", m->dir, m->arch[i]);
-}
-
-static int compile_one(void *user, int i, char *doing) {
-    Image *m = user;
-    CudaBinary b;
-    snprintf(doing, WORKERS_DOING, "kernels for %s", m->arch[i]);
-    Str text = str_new(m->ctx->perm);
-    cuda_text_device(&text, &m->text, 0, m->text.launches.n);
-    if (!nvrtc_compile(m->ctx, str_c(&text), m->arch[i], &b)) return 1;
-    cuda_report_use(m->ctx, &b, m->o->verbose);
-    return link_write_file(m->ctx, binary_path(m, i), b.data, b.bytes) ? 0 : 1;
-}
-
-static bool compile_all(Image *m) {
-    char died[WORKERS_DOING];
-    int code = workers_run(m->ctx, m->o->jobs, m->n, compile_one, m, died);
-    if (died[0])
-        diag_error(m->ctx, NULL, "NVRTC died while compiling %s; please report the model", died);
-    return code == 0;
-}
-
-static void choose_archs(Image *m) {
-    CudaArchs a = cuda_archs(m->ctx, m->o);
-    m->arch = NEW_ARRAY(m->ctx->perm, const char *, a.n + 1);
-    for (int i = 0; i < a.n; i++) {
-        bool again = false;
-        for (int k = 0; k < m->n; k++) again |= !strcmp(m->arch[k], a.at[i]);
-        if (!again) m->arch[m->n++] = a.at[i];
-    }
+/* Those asked for, and PTX for later chips. */
+static CudaArchs archs_of(Ctx *ctx, const EmitOptions *o) {
+    CudaArchs a = cuda_archs(ctx, o);
     bool given = false;
-    for (int k = 0; k < m->n; k++) given |= !strncmp(m->arch[k], "compute_", 8);
-    if (!given) m->arch[m->n++] = a.ptx;
+    for (int i = 0; i < a.n; i++) given |= cuda_is_virtual(a.at[i]);
+    if (!given) a.at[a.n++] = a.ptx;
+    return a;
 }
 
 /* ---- the block ---- */
@@ -80,10 +45,11 @@ static int64_t reserve(Str *s, size_t bytes) {
     return at;
 }
 
-static void add_kernel(Image *m, CudaImage *out, int64_t table, int i) {
+static void add_kernel(Image *m, CudaImage *out, int64_t table, int i, int module) {
     const CudaLaunch *l = &m->text.launches.at[i];
     struct onnxcc_cuda_kernel k = {.at = (int32_t)(table + i * (int64_t)sizeof k),
                                    .index = i,
+                                   .module = module,
                                    .flags = l->flags,
                                    .n_bufs = l->n_bufs,
                                    .n_syms = l->n_syms,
@@ -101,32 +67,62 @@ static void add_kernel(Image *m, CudaImage *out, int64_t table, int i) {
     map_set(out->at, l->symbol, (void *)(intptr_t)(k.at + 1));
 }
 
-static bool add_binary(Image *m, CudaImage *out, int64_t table, int i) {
-    const char *arch = m->arch[i], *path = binary_path(m, i);
-    bool ptx = !strncmp(arch, "compute_", 8);
-    size_t last = strlen(arch) - 1;
-    struct onnxcc_cuda_binary b = {
-        .arch = atoi(strchr(arch, '_') + 1),
-        .kind = ptx ? ONNXCC_CUDA_PTX : arch[last] == 'a' ? ONNXCC_CUDA_EXACT : ONNXCC_CUDA_CUBIN};
-    snprintf(b.name, sizeof b.name, "%s", arch);
-    pad(&out->bytes);
-    b.at = (int64_t)out->bytes.n;
-    char buf[65536];
-    size_t n;
-    FILE *f = fopen(path, "rb");
-    if (!f) return diag_error(m->ctx, NULL, "%s: cannot be read", path);
-    while ((n = fread(buf, 1, sizeof buf, f)) > 0) str_addn(&out->bytes, buf, n);
-    fclose(f);
-    b.bytes = (int64_t)out->bytes.n - b.at;
-    if (ptx) str_char(&out->bytes, 0);
-    put(&out->bytes, table + i * (int64_t)sizeof b, &b, sizeof b);
-    return true;
+/* What ptxas says of kernel i. */
+static struct onnxcc_cuda_use use_of(const Image *m, const CudaTarget *t, int i) {
+    const char *name = m->text.launches.at[i].kernel;
+    for (int k = 0; k < t->uses.list.n; k++) {
+        const CudaUse *u = &t->uses.list.at[k];
+        if (strcmp(u->kernel, name)) continue;
+        return (struct onnxcc_cuda_use){.registers = u->registers,
+                                        .stack = u->stack,
+                                        .shared = u->shared,
+                                        .spill_stores = u->spill_stores,
+                                        .spill_loads = u->spill_loads};
+    }
+    return (struct onnxcc_cuda_use){0};
 }
 
-static bool assemble(Image *m, CudaImage *out) {
+static int32_t add_uses(Image *m, CudaImage *out, const CudaTarget *t) {
+    if (cuda_is_virtual(t->arch)) return 0;
+    pad(&out->bytes);
+    int32_t at = (int32_t)out->bytes.n;
+    for (int i = 0; i < m->text.launches.n; i++) {
+        struct onnxcc_cuda_use u = use_of(m, t, i);
+        append(&out->bytes, &u, sizeof u);
+    }
+    return at;
+}
+
+static int32_t add_modules(Image *m, CudaImage *out, const CudaTarget *t) {
+    int32_t table = (int32_t)reserve(
+        &out->bytes, sizeof(struct onnxcc_cuda_module) * (size_t)m->build.n_pieces);
+    for (int i = 0; i < m->build.n_pieces; i++) {
+        struct onnxcc_cuda_module module = {.bytes = (int64_t)t->code[i].bytes};
+        pad(&out->bytes);
+        module.at = append(&out->bytes, t->code[i].at, t->code[i].bytes);
+        str_char(&out->bytes, 0);
+        put(&out->bytes, table + i * (int64_t)sizeof module, &module, sizeof module);
+    }
+    return table;
+}
+
+static void add_binary(Image *m, CudaImage *out, int64_t table, int i) {
+    const CudaTarget *t = &m->build.target[i];
+    struct onnxcc_cuda_binary b = {.arch = cuda_arch_number(t->arch),
+                                   .kind = cuda_is_virtual(t->arch)        ? ONNXCC_CUDA_PTX
+                                           : cuda_is_for_one_chip(t->arch) ? ONNXCC_CUDA_EXACT
+                                                                           : ONNXCC_CUDA_CUBIN};
+    snprintf(b.name, sizeof b.name, "%s", t->arch);
+    b.uses = add_uses(m, out, t);
+    b.modules = add_modules(m, out, t);
+    put(&out->bytes, table + i * (int64_t)sizeof b, &b, sizeof b);
+}
+
+static void assemble(Image *m, CudaImage *out) {
     struct onnxcc_cuda_image head = {.magic = ONNXCC_CUDA_MAGIC,
                                      .n_kernels = m->text.launches.n,
-                                     .n_binaries = m->n};
+                                     .n_binaries = m->build.n_targets,
+                                     .n_modules = m->build.n_pieces};
     *out = (CudaImage){str_new(m->ctx->perm), map_new(m->ctx->perm)};
     reserve(&out->bytes, sizeof head);
     head.kernels =
@@ -134,22 +130,21 @@ static bool assemble(Image *m, CudaImage *out) {
     head.binaries =
         (int32_t)reserve(&out->bytes, sizeof(struct onnxcc_cuda_binary) * (size_t)head.n_binaries);
     put(&out->bytes, 0, &head, sizeof head);
-    for (int i = 0; i < head.n_kernels; i++) add_kernel(m, out, head.kernels, i);
-    for (int i = 0; i < m->n; i++)
-        if (!add_binary(m, out, head.binaries, i)) return false;
-    return true;
+    for (int piece = 0; piece < head.n_modules; piece++)
+        for (int i = m->build.first[piece]; i < m->build.first[piece + 1]; i++)
+            add_kernel(m, out, head.kernels, i, piece);
+    for (int i = 0; i < head.n_binaries; i++) add_binary(m, out, head.binaries, i);
 }
 
-bool cuda_image(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, CudaImage *out) {
-    Image m = {.ctx = ctx, .o = o};
-    const char *why;
-    if (!nvrtc_present(ctx, &why)) return diag_error(ctx, NULL, "%s", why);
-    if (!(m.dir = link_temp_dir(ctx))) return false;
-    choose_archs(&m);
+bool cuda_image(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, const char *dir,
+                CudaImage *out) {
+    Image m = {.ctx = ctx};
+    CudaArchs archs = archs_of(ctx, o);
+    if (!nvrtc_ready(ctx, archs.at, archs.n)) return false;
     cuda_text(ctx, entries, n, &m.text);
-    bool ok = compile_all(&m) && assemble(&m, out);
-    link_temp_remove(m.dir);
-    return ok;
+    if (!cuda_build(ctx, &m.text, archs.at, archs.n, false, o, dir, &m.build)) return false;
+    assemble(&m, out);
+    return true;
 }
 
 void cuda_image_find(const CudaImage *image, Model *models, int n) {

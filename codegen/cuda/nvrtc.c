@@ -1,9 +1,12 @@
 /* NVIDIA's run-time compiler, used at compile time: found by dlopen, so that onnxcc itself needs
  * no CUDA. */
+#include "codegen/cache.h"
 #include "codegen/cuda/cuda.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 typedef struct NvrtcUnit *NvrtcProgram; /* theirs */
 typedef struct Nvrtc {
@@ -80,18 +83,15 @@ static bool open_nvrtc(Nvrtc *n) {
     return true;
 }
 
-bool nvrtc_present(Ctx *ctx, const char **why) {
-    Nvrtc n;
-    if (open_nvrtc(&n)) return true;
-    *why = arena_str(
-        ctx->perm,
-        "NVRTC (libnvrtc.so) of a CUDA toolkit 11.2 or later was not found: install the package "
-        "cuda-nvrtc-12-8 (or newer) of NVIDIA's repository, or set CUDA_PATH to the toolkit's "
-        "folder");
-    return false;
+static bool open_or_report(Ctx *ctx, Nvrtc *n) {
+    return open_nvrtc(n) ||
+           diag_error(ctx, NULL,
+                      "NVRTC (libnvrtc.so) of a CUDA toolkit 11.2 or later was not found: install "
+                      "the package cuda-nvrtc-12-8 (or newer) of NVIDIA's repository, or set "
+                      "CUDA_PATH to the toolkit's folder");
 }
 
-/* ---- compiling ---- */
+/* ---- what it can compile for ---- */
 static bool knows_arch(Ctx *ctx, const Nvrtc *n, const char *arch) {
     int count = 0, list[128], number = 0, major = 0, minor = 0;
     const char *digits = strchr(arch, '_');
@@ -112,6 +112,45 @@ static bool knows_arch(Ctx *ctx, const Nvrtc *n, const char *arch) {
                       str_c(&known));
 }
 
+bool nvrtc_ready(Ctx *ctx, const char *const *archs, int n_archs) {
+    Nvrtc n;
+    if (!open_or_report(ctx, &n)) return false;
+    for (int i = 0; i < n_archs; i++)
+        if (!knows_arch(ctx, &n, archs[i])) return false;
+    return true;
+}
+
+/* ---- compiling ---- */
+typedef struct Words {
+    const char *at[4];
+    int n;
+} Words;
+
+static Words options(Ctx *ctx, const char *arch) {
+    Words w = {{arena_printf(ctx->perm, "--gpu-architecture=%s", arch), "--fmad=false",
+                "--std=c++17", "--ptxas-options=-v"},
+               4};
+    if (cuda_is_virtual(arch)) w.n--; /* ptxas has no part in PTX */
+    return w;
+}
+
+/* Updates of a toolkit keep the version, but not the library's name and size. */
+void nvrtc_key(Ctx *ctx, Sha256 *key, const char *arch) {
+    Nvrtc n;
+    Dl_info info;
+    char path[PATH_MAX] = "";
+    struct stat st = {0};
+    int major = 0, minor = 0;
+    if (open_nvrtc(&n)) n.version(&major, &minor);
+    if (n.library && dladdr(*(void **)(void *)&n.compile, &info) && realpath(info.dli_fname, path))
+        stat(path, &st);
+    const char *slash = strrchr(path, '/');
+    cache_key_text(key, arena_printf(ctx->perm, "NVRTC %d.%d %s %lld", major, minor,
+                                     slash ? slash + 1 : path, (long long)st.st_size));
+    Words w = options(ctx, arch);
+    for (int i = 0; i < w.n; i++) cache_key_text(key, w.at[i]);
+}
+
 static const char *log_of(Ctx *ctx, const Nvrtc *n, NvrtcProgram p) {
     size_t bytes = 0;
     if (n->log_size(p, &bytes) || !bytes) return "";
@@ -119,70 +158,40 @@ static const char *log_of(Ctx *ctx, const Nvrtc *n, NvrtcProgram p) {
     return n->log(p, log) ? "" : log;
 }
 
-static bool take_result(Ctx *ctx, const Nvrtc *n, NvrtcProgram p, bool ptx, CudaBinary *b) {
+static bool take(Ctx *ctx, NvrtcProgram p, int (*size)(NvrtcProgram, size_t *),
+                 int (*get)(NvrtcProgram, char *), CudaCode *out) {
     size_t bytes = 0;
-    if ((ptx ? n->ptx_size : n->cubin_size)(p, &bytes) || !bytes) return false;
+    if (size(p, &bytes) || !bytes) return false;
     char *data = arena_alloc(ctx->perm, bytes + 1);
-    b->data = data;
-    b->bytes = ptx && bytes ? bytes - 1 : bytes; /* PTX counts its NUL */
-    return !(ptx ? n->ptx : n->cubin)(p, data);
+    *out = (CudaCode){data, bytes};
+    return !get(p, data);
 }
 
-bool nvrtc_compile(Ctx *ctx, const char *source, const char *arch, CudaBinary *b) {
+static bool take_results(Ctx *ctx, const Nvrtc *n, NvrtcProgram p, const char *arch, bool ptx,
+                         NvrtcResult *r) {
+    bool cubin = !cuda_is_virtual(arch);
+    bool ok = (!cubin || take(ctx, p, n->cubin_size, n->cubin, &r->cubin)) &&
+              (!ptx || take(ctx, p, n->ptx_size, n->ptx, &r->ptx));
+    if (ok && ptx) r->ptx.bytes--; /* its NUL is counted */
+    return ok || diag_error(ctx, NULL, "NVRTC gives no code for %s", arch);
+}
+
+bool nvrtc_compile(Ctx *ctx, const char *source, const char *arch, bool ptx, NvrtcResult *r) {
     Nvrtc n;
     NvrtcProgram p;
-    const char *why;
-    if (!nvrtc_present(ctx, &why)) return diag_error(ctx, NULL, "%s", why);
-    open_nvrtc(&n);
-    *b = (CudaBinary){.arch = arch};
-    if (!knows_arch(ctx, &n, arch)) return false;
-    const char *options[] = {arena_printf(ctx->perm, "--gpu-architecture=%s", arch), "--fmad=false",
-                             "--std=c++17", "--ptxas-options=-v"};
-    bool ptx = !strncmp(arch, "compute_", 8);
+    Words w = options(ctx, arch);
+    *r = (NvrtcResult){.log = ""};
+    if (!open_or_report(ctx, &n)) return false;
     if (n.create(&p, source, "kernels.cu", 0, NULL, NULL))
         return diag_error(ctx, NULL, "NVRTC cannot start");
-    bool ok = !n.compile(p, ptx ? LEN(options) - 1 : LEN(options), options);
-    const char *log = log_of(ctx, &n, p);
+    bool ok = !n.compile(p, w.n, w.at);
+    r->log = log_of(ctx, &n, p);
     if (!ok) {
         diag_error(ctx, NULL, "NVRTC refuses the kernels for %s; this is a fault of the compiler",
                    arch);
-        diag_lines(ctx, arena_strn(ctx->perm, log, MIN(strlen(log), 4000)));
-    } else if (!(ok = take_result(ctx, &n, p, ptx, b))) {
-        diag_error(ctx, NULL, "NVRTC gives no code for %s", arch);
+        diag_lines(ctx, arena_strn(ctx->perm, r->log, MIN(strlen(r->log), 4000)));
     }
-    if (ok && !ptx) cuda_parse_log(ctx, log, b);
+    ok = ok && take_results(ctx, &n, p, arch, ptx, r);
     n.destroy(&p);
     return ok;
-}
-
-/* ---- what ptxas says with -v ---- */
-static int number_before(const char *line, const char *what) {
-    const char *at = strstr(line, what);
-    while (at && at > line && at[-1] == ' ') at--;
-    while (at && at > line && at[-1] >= '0' && at[-1] <= '9') at--;
-    return at ? atoi(at) : 0;
-}
-
-/* "... Compiling entry function 'NAME' for 'sm_80'", then lines about it. */
-void cuda_parse_log(Ctx *ctx, const char *log, CudaBinary *b) {
-    static const char start[] = "Compiling entry function '";
-    CudaUse *use = NULL;
-    for (const char *s = log, *end; *s; s = *end ? end + 1 : end) {
-        end = s + strcspn(s, "\n");
-        const char *line = arena_strn(ctx->perm, s, (size_t)(end - s)), *name = strstr(line, start);
-        if (name) {
-            name += strlen(start);
-            CudaUse fresh = {.kernel = arena_strn(ctx->perm, name, strcspn(name, "'"))};
-            vec_push(ctx->perm, &b->uses, fresh);
-            use = &b->uses.at[b->uses.n - 1];
-        }
-        if (!use) continue;
-        if (strstr(line, " bytes stack frame")) {
-            use->stack = number_before(line, " bytes stack frame");
-            use->spill_stores = number_before(line, " bytes spill stores");
-            use->spill_loads = number_before(line, " bytes spill loads");
-        }
-        if (strstr(line, " registers")) use->registers = number_before(line, " registers");
-        if (strstr(line, " bytes smem")) use->shared = number_before(line, " bytes smem");
-    }
 }

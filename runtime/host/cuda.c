@@ -85,8 +85,25 @@ static int no_code(const struct cuda *c, const char *refused) {
                      c->name, c->chip, list, c->chip);
 }
 
+static void unload(struct cuda *c) {
+    for (int i = 0; i < c->image->n_modules; i++) {
+        if (c->module[i]) c->d.module_unload(c->module[i]);
+        c->module[i] = NULL;
+    }
+}
+
+static int load_binary(struct cuda *c, const struct onnxcc_cuda_binary *b) {
+    const struct onnxcc_cuda_module *m = in_image(c, b->modules);
+    int code = 0;
+    for (int i = 0; i < c->image->n_modules && !code; i++)
+        code = c->d.module_load(&c->module[i], in_image(c, m[i].at));
+    if (code) unload(c);
+    else c->binary = b;
+    return code;
+}
+
 /* The best binary that the driver accepts. */
-static int load_module(struct cuda *c) {
+static int load_modules(struct cuda *c) {
     const struct onnxcc_cuda_binary *b = in_image(c, c->image->binaries);
     char text[200];
     for (int limit = 1 << 30, code = 0;;) {
@@ -97,7 +114,7 @@ static int load_module(struct cuda *c) {
                 best = i;
         if (best < 0)
             return no_code(c, code ? cuda_error_text(&c->d, code, text, sizeof text) : NULL);
-        code = c->d.module_load(&c->module, in_image(c, b[best].at));
+        code = load_binary(c, &b[best]);
         if (!code) return 0;
         if (code != CU_NO_BINARY && code != CU_BAD_PTX && code != CU_UNSUPPORTED_PTX)
             return cuda_check(c, code, "loading the kernels");
@@ -110,7 +127,8 @@ static int find_functions(struct cuda *c) {
     enum { PLAIN_SHARED = 48 << 10 }; /* more must be asked for */
     for (int i = 0; i < c->image->n_kernels; i++) {
         const char *name = in_image(c, k[i].name);
-        int code = cuda_check(c, c->d.module_function(&c->function[i], c->module, name), name);
+        CuModule module = c->module[k[i].module];
+        int code = cuda_check(c, c->d.module_function(&c->function[i], module, name), name);
         if (!code && k[i].shared > PLAIN_SHARED)
             code = cuda_check(c, c->d.function_set(c->function[i], CU_DYNAMIC_SHARED, k[i].shared),
                               name);
@@ -191,13 +209,14 @@ static void cuda_close(void *state) {
         for (int i = 0; i < 3; i++)
             if (blocks[i]->at) c->d.free(blocks[i]->at);
         if (c->fault) c->d.free_host(c->fault);
-        if (c->module) c->d.module_unload(c->module);
+        unload(c);
         if (c->stream) c->d.stream_destroy(c->stream);
         cuda_leave(c);
     }
     if (c->primary) c->d.context_release(c->device);
     pthread_mutex_destroy(&c->lock);
     for (int i = 0; i < CUDA_REPLAYS; i++) free(c->replay[i].key);
+    free(c->module);
     free(c->function);
     free(c->in);
     free(c->room);
@@ -215,11 +234,12 @@ static struct cuda *new_state(const struct onnxcc_model *m) {
     c->n_key = 3 + m->n_dims + m->n_inputs + m->n_outputs;
     c->careful = is_set("ONNXCC_CUDA_SYNC", '1');
     c->replays_allowed = !c->careful && !is_set("ONNXCC_CUDA_GRAPHS", '0');
+    c->module = calloc((size_t)c->image->n_modules + 1, sizeof *c->module);
     c->function = calloc((size_t)c->image->n_kernels + 1, sizeof *c->function);
     c->in = calloc((size_t)m->n_inputs + 1, sizeof *c->in);
     c->key = calloc((size_t)c->n_key, sizeof *c->key);
     pthread_mutex_init(&c->lock, NULL);
-    if (c->function && c->in && c->key) return c;
+    if (c->module && c->function && c->in && c->key) return c;
     cuda_close(c);
     return NULL;
 }
@@ -232,7 +252,7 @@ static int cuda_open(const struct onnxcc_model *m, const struct onnxcc_config *c
     if (!code) code = cuda_enter(c);
     if (!code) {
         code = ask_device(c);
-        if (!code) code = load_module(c);
+        if (!code) code = load_modules(c);
         if (!code) code = find_functions(c);
         if (!code) code = open_memory(c, weights);
         cuda_leave(c);

@@ -88,12 +88,17 @@ static int launch_failed(struct onnxcc_frame *f, int step, const struct onnxcc_c
     struct cuda *c = state_of(f);
     char text[300];
     const char *name = f->model->kernels[step].name, *origin = f->model->kernels[step].origin;
+    int32_t uses = c->binary->uses, shared = k->shared;
+    if (uses) {
+        const struct onnxcc_cuda_use *u = (const void *)((const char *)c->image + uses);
+        shared += u[k->index].shared;
+    }
     cuda_error_text(&c->d, code, text, sizeof text);
     if (code == CU_INVALID || code == CU_TOO_LARGE)
         return cuda_fail(CUDA_UNUSABLE,
                          "%s: kernel %s (%s) asks for more than the GPU has: %d threads and %d "
                          "bytes of shared memory for a block: %s",
-                         c->name, name, origin, k->threads, k->shared + k->fixed_shared, text);
+                         c->name, name, origin, k->threads, shared, text);
     return cuda_fail(CUDA_KERNEL_FAILED, "%s: kernel %s (%s): %s", c->name, name, origin, text);
 }
 

@@ -33,7 +33,8 @@ struct cuda {
     CuContext context;
     bool primary; /* the context is the device's own one, retained */
     CuStream stream;
-    CuModule module;
+    const struct onnxcc_cuda_binary *binary; /* what is loaded of the image */
+    CuModule *module;
     CuFunction *function; /* by index in the image */
     /* A flag per step of the model, in the host's memory, where kernels write it; then as many for
      * runs on the caller's stream, which may be under way while others are waited for. */

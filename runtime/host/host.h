@@ -148,6 +148,10 @@ void host_bench(struct host_session *);
 void host_trace(struct host_session *);
 extern int (*const host_trace_hook)(void *, int, int); /* goes into the config for it */
 void host_info(struct host_session *);
+
+/* ---- info_cuda.c: of the kernels in an image (runtime/cuda.h) ---- */
+void info_cuda(const void *image);
+void info_cuda_json(const void *image); /* a further member of the object */
 /* compare.c: equal within the tolerances of args? Prints one line about it. */
 bool host_compare(const struct host_args *, const char *what, const struct host_tensor *got,
                   const struct host_tensor *want);

@@ -58,7 +58,9 @@ static void json_info(const struct host_session *s) {
         host_json(stdout, m->kernels[i].origin);
         printf("}");
     }
-    printf("]}\n");
+    printf("]");
+    if (m->image) info_cuda_json(m->image);
+    printf("}\n");
 }
 
 static void print_tensors(const char *what, const struct onnxcc_tensor *t, int n) {
@@ -103,4 +105,5 @@ void host_info(struct host_session *s) {
     printf(")\n%-8s %d\n", "kernels", m->n_kernels);
     for (int i = 0; i < m->n_kernels; i++)
         printf("  %-40s %s\n", host_quote(m->kernels[i].name), host_quote(m->kernels[i].origin));
+    if (m->image) info_cuda(m->image);
 }

@@ -46,19 +46,25 @@ static void *compile(Ctx *ctx, const CudaText *t, const char *dir, int number) {
 }
 
 static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t) {
-    CudaBinary b;
-    const char *why;
-    if (!nvrtc_present(ctx, &why)) {
-        printf("not compiled for a GPU: %s\n", why);
+    const char *arch = "sm_80";
+    NvrtcResult r;
+    CudaUses uses = {0};
+    Str text = str_new(ctx->perm), said = str_new(ctx->perm);
+    ctx->capture = &said;
+    bool ready = nvrtc_ready(ctx, &arch, 1);
+    ctx->capture = NULL;
+    if (!ready) {
+        printf("not compiled for a GPU: %s", str_c(&said));
         return;
     }
-    Str text = str_new(ctx->perm);
     cuda_text_device(&text, t, 0, t->launches.n);
-    if (!nvrtc_compile(ctx, str_c(&text), "sm_80", &b)) exit(1);
-    if (b.uses.n != l->kernels.n) printf("FAIL: ptxas told of %d kernels\n", b.uses.n), failures++;
-    for (int i = 0; i < b.uses.n; i++)
-        if (!b.uses.at[i].registers)
-            printf("FAIL: %s has no registers\n", b.uses.at[i].kernel), failures++;
+    if (!nvrtc_compile(ctx, str_c(&text), arch, false, &r)) exit(1);
+    cuda_parse_log(ctx, r.log, &uses);
+    if (uses.list.n != l->kernels.n)
+        printf("FAIL: ptxas told of %d kernels\n", uses.list.n), failures++;
+    for (int i = 0; i < uses.list.n; i++)
+        if (!uses.list.at[i].registers)
+            printf("FAIL: %s has no registers\n", uses.list.at[i].kernel), failures++;
 }
 
 static void run_file(Ctx *ctx, const char *path, const char *dir, int number) {
