@@ -89,7 +89,8 @@ onnxcc_bitcode(thumbv7em-none-unknown-eabihf core)
 
 # ---- texts ----
 file(GLOB texts CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
-    runtime/*.h runtime/core/*.c runtime/core/*.h runtime/emu/*.h)
+    runtime/*.h runtime/core/*.c runtime/core/*.h runtime/device/*.h
+    runtime/emu/*.h)
 foreach(text IN LISTS texts)
     list(APPEND embedded ${text}=${CMAKE_SOURCE_DIR}/${text})
     list(APPEND embedded_paths ${CMAKE_SOURCE_DIR}/${text})

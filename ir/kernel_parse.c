@@ -120,14 +120,19 @@ static bool parse_outer(KParse *p, Tensor *t) {
     return true;
 }
 
-static bool parse_suffixes(KParse *p, Tensor *t) {
+/* On a line of its own, `device` begins a kernel or call. */
+static bool accept_device(KParse *p, int line) {
+    return lex_peek(p->lex)->line == line && lex_accept_word(p->lex, "device");
+}
+
+static bool parse_suffixes(KParse *p, Tensor *t, int line) {
     if (lex_accept_word(p->lex, "layout") && !kparse_layout(p, t->rank, &t->layout)) return false;
     int64_t bits = 0;
     if (lex_accept_word(p->lex, "packed") && !lex_int(p->lex, &bits)) return false;
     t->packed = (int)MIN(bits, 8);
     if (lex_accept_word(p->lex, "alias") && !(t->alias = kparse_tensor_ref(p))) return false;
     t->state = lex_accept_word(p->lex, "state");
-    t->device = lex_accept_word(p->lex, "device");
+    t->device = accept_device(p, line);
     return !lex_accept_word(p->lex, "as") || parse_outer(p, t);
 }
 
@@ -143,7 +148,7 @@ Tensor *kparse_tensor(KParse *p, Space space) {
     Tensor *t = tensor_new(p->ctx, name, dtype, dims, rank, space);
     map_set(p->tensors, name, t);
     program_name(p->program, name);
-    return parse_suffixes(p, t) ? t : NULL;
+    return parse_suffixes(p, t, at.line) ? t : NULL;
 }
 
 static bool parse_params(KParse *p, Space space) {

@@ -41,7 +41,9 @@ typedef enum LKind {
     L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
                  `lo`: scratch bytes per thread;
                   iargs[0]: about how many scalar operations an item costs */
-    L_CALL,   /* host: runtime function `name` with tensors args[], int64 iargs[] */
+    /* host: runtime function `name` with tensors args[], int64 iargs[]. Kernels for CUDA: all
+     * threads of a block call function `name` of runtime/device; iargs[0]: their item */
+    L_CALL,
     /* host: symbol sym = element `lo` of tensor, or = value where tensor is NULL; checked
      * against sym->lo..hi */
     L_BIND,

@@ -274,6 +274,7 @@ static void run_combine(Interp *it, const LStmt *l) {
 /* It holds a barrier: all threads go through it together. */
 static void run_together(Interp *it, const LStmt *l) {
     if (l->kind == L_COMBINE) run_combine(it, l);
+    if (l->kind == L_CALL) fail(it, "a function that only GPUs have");
     if (l->kind == L_IF) run_team(it, common_value(it, l->cond) ? &l->body : &l->other);
     if (l->kind != L_FOR) return;
     int64_t lo = common_value(it, l->lo), hi = common_value(it, l->hi);

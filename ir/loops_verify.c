@@ -206,9 +206,9 @@ static void check_combine(Verify *v, const LStmt *l) {
 
 static void check_stmt(Verify *v, const LStmt *l) {
     v->stmt = l;
-    bool host = l->kind >= L_LAUNCH, kernel = l->kind == L_FOR || l->kind == L_BUFFER ||
-                                              l->kind == L_BARRIER || l->kind == L_COMBINE ||
-                                              l->kind == L_STORE;
+    bool host = l->kind >= L_LAUNCH && l->kind != L_CALL;
+    bool kernel = l->kind == L_FOR || l->kind == L_BUFFER || l->kind == L_BARRIER ||
+                  l->kind == L_COMBINE || l->kind == L_STORE;
     if (host && v->func->kind == LF_KERNEL) complain(v, "a statement of host functions");
     if (kernel && v->func->kind == LF_HOST) complain(v, "a statement of kernels");
     switch (l->kind) {
@@ -232,6 +232,7 @@ static void check_stmt(Verify *v, const LStmt *l) {
         break;
     case L_CALL:
         check_args(v, l);
+        if (v->func->kind == LF_KERNEL) verify_block_call(v, l);
         break;
     case L_PLACE:
         check_place(v, l);

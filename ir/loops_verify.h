@@ -31,6 +31,7 @@ void complain(Verify *, const char *fmt, ...) PRINTF(2, 3); /* about v->stmt, or
 Blocks verify_block_for(Verify *, const LStmt *);
 Blocks verify_block_if(Verify *, const LStmt *);
 void verify_block_body(Verify *, const LBody *);
+void verify_block_call(Verify *, const LStmt *);
 void verify_block_combine(Verify *, const LStmt *);
 void verify_block_stmt(Verify *, const LStmt *); /* a store, a buffer, a barrier */
 

@@ -80,6 +80,11 @@ void verify_block_stmt(Verify *v, const LStmt *l) {
     else if (l->kind == L_BARRIER && b->apart) complain(v, "not all threads come to this barrier");
 }
 
+void verify_block_call(Verify *v, const LStmt *l) {
+    if (!v->blocks.inside) complain(v, "%s is called outside of the block's threads", l->name);
+    if (v->blocks.apart) complain(v, "not all threads come to this call");
+}
+
 static bool is_power_of_two(int64_t n) {
     return n > 0 && (n & (n - 1)) == 0;
 }

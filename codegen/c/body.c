@@ -227,6 +227,17 @@ static void print_combine(Printer *p, const LStmt *l) {
     if (l->n_args) c_line(p, "%s = (%s)%s;", where, c_memory_type(l->args[0]->dtype), at);
 }
 
+/* CUDA: a function of runtime/device. */
+static void print_call(Printer *p, const LStmt *l) {
+    Str args = str_new(p->arena), numbers = str_new(p->arena);
+    const char *item = c_expr(p, l->iargs[0], PREC_ANY), *told = name_top(p, NULL, "args");
+    for (int i = 0; i < l->n_args; i++) str_fmt(&args, "%s, ", name_find(p, l->args[i]));
+    for (int i = 1; i < l->n_iargs; i++)
+        str_fmt(&numbers, i > 1 ? ", %s" : "%s", c_expr(p, l->iargs[i], PREC_ANY));
+    c_line(p, "const int64_t %s[] = {%s};", told, str_c(&numbers));
+    c_line(p, "%s(%s, %s%s);", l->name, item, str_c(&args), told);
+}
+
 static const char *stored(Printer *p, const Expr *value) {
     p->root = value;
     const char *text = c_expr(p, value, PREC_ANY);
@@ -262,6 +273,9 @@ void c_body(Printer *p, const LBody *body) {
             break;
         case L_COMBINE:
             print_combine(p, l);
+            break;
+        case L_CALL:
+            print_call(p, l);
             break;
         case L_BARRIER:
             if (p->dialect == DIALECT_CUDA) c_line(p, "__syncthreads();");

@@ -50,6 +50,8 @@ static void look_at_stmt(void *user, LStmt *l) {
         l->kind == L_FOR && l->bind == BIND_THREAD; /* lo..hi: within the parallel space */
     if (!is_range) lstmt_each_expr(l, look_at_expr, k);
     if (l->kind == L_STORE && l->tensor == k->tensor) k->stores = true;
+    for (int i = 0; l->kind == L_CALL && i < l->n_args; i++)
+        if (l->args[i] == k->tensor) k->loads = k->stores = true;
 }
 
 static Look look(Ctx *ctx, const LFunc *f, const Tensor *t) {

@@ -26,6 +26,7 @@ typedef struct CudaLaunch {
 /* The text of any range of kernels stands by itself, behind the head of its kind. */
 typedef struct CudaText {
     Str device_head; /* operations */
+    VEC(const char *) pasted; /* of runtime/device: behind them, where a kernel calls one */
     Str host_head;
     VEC(CudaLaunch) launches;
 } CudaText;

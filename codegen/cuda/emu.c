@@ -91,7 +91,7 @@ static void show_log(Ctx *ctx, const char *path) {
 static int compile_piece(void *user, int piece, char *doing) {
     static const char *const flags[] = {
         "-std=gnu++17",        "-O1", "-fPIC", "-ffp-contract=off", "-fno-exceptions",
-        "-fvisibility=hidden", "-w",  "-c"};
+        "-fvisibility=hidden", "-fno-threadsafe-statics", "-w", "-c"};
     const Emu *e = user;
     const char *log = in_dir(e, piece, "log");
     Command c = {.arena = e->ctx->perm};

@@ -40,6 +40,29 @@ void cuda_text_host(Str *s, const CudaText *t, int from, int to) {
     str_add(s, "#endif\n");
 }
 
+/* ---- functions that all threads of a block call ---- */
+typedef struct Paste {
+    Ctx *ctx;
+    CudaText *text;
+} Paste;
+
+static void paste_once(Paste *p, const char *name) {
+    for (int i = 0; i < p->text->pasted.n; i++)
+        if (!strcmp(p->text->pasted.at[i], name)) return;
+    vec_push(p->ctx->perm, &p->text->pasted, name);
+    paste_text(&p->text->device_head, name);
+}
+
+/* sort_tiles is in runtime/device/sort.h. */
+static void paste_called(void *user, LStmt *l) {
+    Paste *p = user;
+    if (l->kind != L_CALL) return;
+    const char *topic = arena_strn(p->ctx->perm, l->name, strcspn(l->name, "_"));
+    paste_once(p, "runtime/core/sort_key.h");
+    paste_once(p, "runtime/device/block.h");
+    paste_once(p, arena_printf(p->ctx->perm, "runtime/device/%s.h", topic));
+}
+
 /* ---- launches ---- */
 static CudaLaunch launch_of(Ctx *ctx, const LFunc *f, const CudaNames *names,
                             const KernelNeeds *needs) {
@@ -126,6 +149,7 @@ void cuda_text_kernel(Ctx *ctx, CudaText *t, const LFunc *f, CudaNames names) {
     KernelText text = {names.kernel, names.may_alias};
     KernelNeeds needs;
     Str device = str_new(ctx->perm);
+    lbody_each(&f->body, paste_called, &(Paste){ctx, t});
     str_char(&device, '\n');
     c_kernel(ctx, &device, f, DIALECT_CUDA, &text, &needs);
     CudaLaunch l = launch_of(ctx, f, &names, &needs);

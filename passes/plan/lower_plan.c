@@ -1,6 +1,6 @@
 /* The plan as host functions: bind (derived symbols, places of buffers) and run (launches, calls,
  * control flow). */
-#include "passes/passes.h"
+#include "passes/plan/device_calls.h"
 
 typedef struct Lower {
     Ctx *ctx;
@@ -11,8 +11,8 @@ typedef struct Lower {
     Map *known; /* kernel hash -> Known chain */
     const Machine *host; /* of kernels that run on the host; NULL: all are of `machine` */
     Expr *scratch, *device_scratch;
+    DeviceCalls calls;
     int id;
-    int segment;
 } Lower;
 
 typedef struct Known { /* a compiled kernel function that others may share */
@@ -174,7 +174,6 @@ static void lower_block(Lower *, Block *, LBody *);
 static void lower_call(Lower *lo, Item *it, LBody *body) {
     LStmt *l = lstmt_new(lo->ctx, L_CALL);
     l->name = it->call;
-    l->device = it->device;
     l->args = NEW_ARRAY(lo->ctx->perm, Tensor *, it->n_in + it->n_out + 1);
     for (int i = 0; i < it->n_in; i++) l->args[l->n_args++] = it->in[i];
     for (int i = 0; i < it->n_out; i++) l->args[l->n_args++] = it->out[i];
@@ -266,7 +265,8 @@ static void lower_item(Lower *lo, Item *it, LBody *body) {
         lower_kernel(lo, it->kernel, it->device, body);
         return;
     case ITEM_CALL:
-        lower_call(lo, it, body);
+        if (it->device) lower_device_call(&lo->calls, it, body, lo->id++);
+        else lower_call(lo, it, body);
         return;
     case ITEM_BIND:
         lower_bind(lo, it, body);
@@ -322,6 +322,7 @@ Loops *lower_to_loops(Plan *plan, const Options *opt, const Machine *machine) {
     lo.loops->name = plan->program->name;
     lo.loops->plan = plan;
     lo.loops->run = lfunc_new(ctx, LF_HOST, "run");
+    lo.calls = (DeviceCalls){.plan = plan, .loops = lo.loops};
     lower_block(&lo, plan->program->body, &lo.loops->run->body);
     lower_to_bind(&lo);
     plan->scratch = expr_max(ctx, plan->scratch, lo.scratch);

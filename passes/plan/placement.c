@@ -14,6 +14,8 @@
  * cost, and so are its outputs. Requires: final kernels. */
 #include "passes/plan/placement.h"
 
+#include "passes/plan/device_calls.h"
+
 /* In nanoseconds, for the order of magnitude: chips and buses differ. */
 enum { TO_HOST = 15000, TO_DEVICE = 6000, HOST_CALL = 100, LOOP_ROUNDS = 8 };
 enum { MOST_HOST_OPS = 32768 }; /* a kernel that may do more never runs on the host by choice */
@@ -103,6 +105,14 @@ static double ops_of(const Kernel *k, bool most) {
     return sum;
 }
 
+/* A sort takes some operations for every element and doubling of their number. */
+static double item_ops(Ctx *ctx, const Item *it, bool most) {
+    enum { EACH = 40 };
+    if (it->kind == ITEM_KERNEL) return ops_of(it->kernel, most);
+    double n = value_of(expr_product(ctx, it->in[0]->dims, it->in[0]->rank), most);
+    return n < 0 ? n : n * EACH;
+}
+
 static double bytes_of(Placement *w, Tensor *t) {
     double n = value_of(plan_buffer_bytes(w->ctx, t), false);
     return MAX(n, 64);
@@ -123,17 +133,6 @@ static bool touches_pointers(Tensor *const *t, int n) {
     bool found = false;
     for (int i = 0; i < n; i++) found |= t[i] && dtype_has_pointers(t[i]->dtype);
     return found;
-}
-
-static bool device_can_call(const char *name) {
-    static const char *const names[] = {
-#define D(name) #name,
-#include "passes/plan/device_calls.def"
-#undef D
-        NULL};
-    for (int i = 0; names[i]; i++)
-        if (!strcmp(names[i], name)) return true;
-    return false;
 }
 
 static bool host_only(const Item *it, Tensor **in, int n_in, Tensor **out, int n_out) {
@@ -187,8 +186,8 @@ static void add_item(Placement *w, Item *it, int rounds) {
     map_set_int(w->items, (uint64_t)(uintptr_t)it, (void *)(intptr_t)node);
     if (host_only(it, in, n_in, out, n_out)) {
         cut_edge(&w->cut, CUT_SOURCE, node, CUT_NEVER);
-    } else if (it->kind == ITEM_KERNEL) {
-        double most = ops_of(it->kernel, true), ops = ops_of(it->kernel, false);
+    } else {
+        double most = item_ops(w->ctx, it, true), ops = item_ops(w->ctx, it, false);
         bool large = most < 0 || most > MOST_HOST_OPS;
         cut_edge(&w->cut, node, CUT_SINK,
                  large ? CUT_NEVER / 2 : (int64_t)(HOST_CALL + ops * NS_PER_OP) * rounds);
@@ -236,11 +235,20 @@ typedef struct Result {
     const bool *host; /* by node */
 } Result;
 
+/* The device's way needs other scratch than the host's. */
+static void set_scratch(Placement *w, Item *it) {
+    Expr *bytes = device_steps(w->ctx, it).scratch;
+    if (!bytes) it->scratch = NULL;
+    else if (it->scratch) it->scratch->dims[0] = bytes;
+    else it->scratch = program_tensor(w->p, "scratch", DT_U8, &bytes, 1);
+}
+
 static void set_item(void *user, Block *b, Item *it) {
     Result *r = user;
     (void)b;
     if (it->kind != ITEM_KERNEL && it->kind != ITEM_CALL) return;
     it->device = !r->host[(intptr_t)map_get_int(r->w->items, (uint64_t)(uintptr_t)it)];
+    if (it->kind == ITEM_CALL && it->device) set_scratch(r->w, it);
 }
 
 PASS(placement, KERNELS, "which kernels run on the device")

@@ -1,55 +1,15 @@
 /* TopK and sorting along one axis. Elements compare by a 64-bit key that is monotone in their
  * value, then by index: a total order, so a heap gives exactly what a stable sort gives. As in
- * NumPy NaN is above everything (so it comes first among the largest) and -0 equals 0; among equals
- * the lower index comes first, in both directions. */
+ * NumPy NaN is above everything (so it comes first among the largest); among equals the lower index
+ * comes first, in both directions. */
 #include "core.h"
+#include "sort_key.h"
 
 struct item {
     uint64_t key;
     int64_t index;
 };
 _Static_assert(sizeof(struct item) == 16, "callers reserve 16 bytes for each item");
-
-static uint64_t float_key(uint64_t u, int bits, uint64_t inf) {
-    uint64_t sign = (uint64_t)1 << (bits - 1), size = u & (sign - 1);
-    if (size > inf) return ~(uint64_t)0;
-    return u & sign ? sign - size : sign + size; /* both zeros: sign */
-}
-
-/* The key of element i of type dtype. */
-static uint64_t key_of(const void *x, int dtype, int64_t i) {
-    const uint64_t top = (uint64_t)1 << 63;
-    switch (dtype) {
-    case 1:
-        return float_key(((const uint32_t *)x)[i], 32, 0x7f800000);
-    case 10:
-        return float_key(((const uint16_t *)x)[i], 16, 0x7c00);
-    case 11:
-        return float_key(((const uint64_t *)x)[i], 64, 0x7ff0000000000000);
-    case 16:
-        return float_key(((const uint16_t *)x)[i], 16, 0x7f80);
-    case 2:
-        return ((const uint8_t *)x)[i];
-    case 3:
-        return (uint64_t)(int64_t)((const int8_t *)x)[i] ^ top;
-    case 4:
-        return ((const uint16_t *)x)[i];
-    case 5:
-        return (uint64_t)(int64_t)((const int16_t *)x)[i] ^ top;
-    case 6:
-        return (uint64_t)(int64_t)((const int32_t *)x)[i] ^ top;
-    case 7:
-        return (uint64_t)((const int64_t *)x)[i] ^ top;
-    case 9:
-        return ((const uint8_t *)x)[i] != 0;
-    case 12:
-        return ((const uint32_t *)x)[i];
-    case 13:
-        return ((const uint64_t *)x)[i];
-    default:
-        return 0;
-    }
-}
 
 /* a comes after b in the output (keys are inverted for descending order, so this is always
  * ascending). */
@@ -91,7 +51,7 @@ struct lines { /* x[outer][n][inner] to y[outer][k][inner] */
  * `inner` apart. */
 static void select_line(const struct lines *l, const void *x, struct item *heap) {
     for (int64_t i = 0; i < l->n; i++) {
-        struct item it = {key_of(x, l->dtype, i * l->inner) ^ l->flip, i};
+        struct item it = {sort_key(x, l->dtype, i * l->inner) ^ l->flip, i};
         if (i < l->k) {
             heap[i] = it;
             if (i == l->k - 1) heapify(heap, l->k);

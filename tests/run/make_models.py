@@ -214,6 +214,19 @@ def main():
     model("top", [("x", F32, ["N"]), ("k", I64, [1])], [("y", F32, ["K"]), ("at", I64, ["K"])],
           [node("TopK", "x k", "y at")], {}, {"x": floats(9), "k": np.array([4])})
 
+    # Sorting along outer and inner axes, with ties; k known only at run time; positions and values that the data decide.
+    own = np.random.default_rng(3)
+    model("ordered", [("x", F32, ["N", 3]), ("k", I64, [1])],
+          [("y", F32, ["K", 3]), ("at", I64, ["K", 3]), ("low", F16, ["N", 2]), ("where", I64, [2, "M"]), ("each", I64, ["U"]),
+           ("times", I64, ["U"])],
+          [node("Mul", "x eight", "scaled"), node("Round", "scaled", "whole"), node("TopK", "whole k", "y at", axis=0),
+           node("Cast", "whole", "halves", to=F16), node("TopK", "halves two", "low low_at", largest=0),
+           node("NonZero", "whole", "where"), node("Cast", "whole", "numbers", to=I64),
+           node("Unique", "numbers", "each first back times")],
+          {"eight": np.float32(8), "two": np.array([2])},
+          *[{"x": own.standard_normal((n, 3)).astype(np.float32), "k": np.array([k])}
+            for n, k in ((9, 4), (1, 1), (2100, 700), (1024, 1024))])
+
     # Dimensions with different names that meet: equal, or one of them 1.
     rows = lambda n: np.arange(3 * n, dtype=np.float32).reshape(n, 3) / 4
     model("meet", [("x", F32, ["N", 3]), ("y", F32, ["M", 3])], [("z", F32, ["P", 3])],

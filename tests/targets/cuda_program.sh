@@ -40,7 +40,7 @@ for model in digits tiny_transformer; do
 done
 
 # what the host does beside the GPU: strings, sequences, runtime functions, sizes of the run, loops
-for model in words nonzero top rounds late narrow_flow complex ragged maybe; do
+for model in words nonzero top ordered rounds late narrow_flow complex ragged maybe; do
     file=$root/tests/run/models/$model.onnx
     "$onnxcc" "$file" --device=cuda --gpu-arch=sm_80 -q -o $model.gpu
     "$onnxcc" "$file" --emit=cuda -o $model.gpu.cu
