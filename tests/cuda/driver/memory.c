@@ -28,8 +28,11 @@ bool is_host_block(const void *p) {
 }
 
 bool is_device_range(uint64_t at, size_t bytes) {
-    const Block *b = block_of((void *)(uintptr_t)at, false);
-    return b && (char *)(uintptr_t)at + bytes <= b->at + b->bytes;
+    const char *p = (const char *)(uintptr_t)at;
+    for (int i = 0; i < n_blocks; i++) /* the end of one may be the beginning of another */
+        if (!blocks[i].host && p >= blocks[i].at && p + bytes <= blocks[i].at + blocks[i].bytes)
+            return true;
+    return false;
 }
 
 void open_memory(bool open) {
