@@ -1,5 +1,6 @@
 # The official ONNX suite through compiled programs (tests/conformance/run.py): all of it at -O2, and
-# a quarter, chosen by the sources, at -O0 and with symbolic sizes.
+# a quarter, chosen by the sources, at -O0, with symbolic sizes, and as kernels for GPUs that run on
+# this machine (--device=cuda-emu).
 file(GLOB conformance_python ${CMAKE_BINARY_DIR}/venv/bin/python)
 if(conformance_python)
     set(run ${conformance_python} -B ${CMAKE_SOURCE_DIR}/tests/conformance/run.py
@@ -9,4 +10,8 @@ if(conformance_python)
     endforeach()
     add_test(NAME conformance_O0 COMMAND ${run} --level O0 --part hash/4)
     add_test(NAME conformance_symbolic COMMAND ${run} --level symbolic --part hash/4)
+    find_program(CXX_OF_KERNELS NAMES clang++-19 g++ clang++ c++)
+    if(CXX_OF_KERNELS)
+        add_test(NAME conformance_cuda COMMAND ${run} --level cuda --part hash/4)
+    endif()
 endif()
