@@ -399,6 +399,9 @@ struct onnxcc_device {
     void (*trace)(void *state, int on);
     int (*traced)(void *state, int i, int *step, double *begin, double *end);
     void (*use)(void *state, struct onnxcc_device_use *);
+    /* For measurements: from now on inputs and outputs of runs stay where the run before has put
+     * them, and runs are only queued. Off: waits for all of them; 0, or what went wrong. */
+    int (*stay)(void *state, int on);
 };
 struct onnxcc_device_use {
     const char *name; /* of the device */

@@ -316,4 +316,5 @@ const struct onnxcc_device onnxcc_cuda = {.open = cuda_open,
                                           .said = cuda_said,
                                           .trace = cuda_trace,
                                           .traced = cuda_traced,
-                                          .use = cuda_use};
+                                          .use = cuda_use,
+                                          .stay = cuda_stay};

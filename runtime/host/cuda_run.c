@@ -155,7 +155,7 @@ void cuda_copy(struct onnxcc_frame *f, int step, int input, void *to, const void
 }
 
 void cuda_input(struct onnxcc_frame *f, int step, int k, int64_t bytes) {
-    if (state_of(f)->recording) return;
+    if (state_of(f)->recording || state_of(f)->stay) return;
     int event = cuda_trace_begin(f, step);
     to_device(f, (void *)(uintptr_t)f->in[k], f->given[k], (size_t)bytes);
     cuda_trace_end(f, event);
@@ -178,7 +178,7 @@ void cuda_output(struct onnxcc_frame *f, int step, int k, int64_t bytes) {
     struct core_out out = core_output(f->model, f->outputs, k);
     const void *from = f->out[k];
     void *to = *out.data;
-    if (state_of(f)->recording) return;
+    if (state_of(f)->recording || (state_of(f)->stay && !out.capacity)) return;
     if (out.capacity) {
         to = unknown_output(f, k, &out, bytes);
         ((void **)f->out)[k] = to ? to : *out.data; /* what the caller is told */
@@ -259,6 +259,7 @@ static int run_once(struct onnxcc_frame *f, int (*run)(struct onnxcc_frame *)) {
         code = run(f);
     }
     if (ONNXCC_KIND(f->fault) == ONNXCC_E_DEVICE) return f->fault; /* it has said what failed */
+    if (state_of(f)->stay && !state_of(f)->pending) return code;
     int ended = cuda_sync(f);
     return ended ? ended : code;
 }
@@ -287,6 +288,20 @@ int cuda_run(struct onnxcc_frame *f, int (*run)(struct onnxcc_frame *)) {
         c->runs++;
         c->n_events = 0;
         code = run_in_context(f, run);
+        cuda_leave(c);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return code;
+}
+
+int cuda_stay(void *state, int on) {
+    struct cuda *c = state;
+    int code = 0;
+    pthread_mutex_lock(&c->lock);
+    c->stay = on;
+    if (!on && !(code = cuda_enter(c))) {
+        code = cuda_check(c, c->d.stream_wait(c->stream), "running the kernels");
+        if (!code) code = cuda_first_fault(c, 0);
         cuda_leave(c);
     }
     pthread_mutex_unlock(&c->lock);

@@ -50,6 +50,7 @@ struct cuda {
     char *room;      /* the host's part of a run on device addresses */
     size_t room_bytes;
     bool pending;    /* copies between the memories are under way */
+    bool stay;       /* nothing is copied from and to the caller, and nobody waits */
     bool recording;
     int64_t runs, replays;
     struct cuda_replay replay[CUDA_REPLAYS];
@@ -81,6 +82,7 @@ void cuda_output(struct onnxcc_frame *, int step, int k, int64_t bytes);
 void cuda_wait(struct onnxcc_frame *);
 /* 0, or the code of the first fault from this flag on, of n_faults; they are taken back. */
 int cuda_first_fault(struct cuda *, int from);
+int cuda_stay(void *state, int on);
 int cuda_sync(struct onnxcc_frame *); /* everything of this run has ended */
 int64_t cuda_tensor_bytes(const struct onnxcc_frame *, const struct onnxcc_tensor *);
 
