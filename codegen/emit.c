@@ -81,7 +81,7 @@ static LinkParts image_payload(Emit *e) {
 }
 
 static bool add_image_object(Emit *e) {
-    const char *path = in_dir(e, "image.o");
+    const char *path = in_dir(e, "cuda_image.o");
     LinkParts image = image_payload(e);
     if (!image.n) return true;
     vec_push(e->ctx->perm, &e->objects, path);

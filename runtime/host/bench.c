@@ -59,7 +59,6 @@ static double measure_there(struct host_session *s) {
     enum { ROWS = 7, MOST = 1000 };
     double ms[ROWS], about = timed_row(s, 2) / 2 + 1e-6;
     int n = about > 50 ? 1 : about * MOST < 50 ? MOST : (int)(50 / about);
-    if (s->args->runs) n = s->args->runs;
     for (int i = 0; i < ROWS; i++) ms[i] = timed_row(s, n) / n;
     return middle(ms, ROWS);
 }
