@@ -1,6 +1,6 @@
-/* cublaslt TYPE N: milliseconds of an N x N contraction by cuBLASLt's first choice, median of rows of
- * calls that are queued and then waited for. Library and driver are found by dlopen; exit code 1 and a
- * message where one of them is missing. */
+/* cublaslt TYPE N: milliseconds of an N x N contraction by cuBLASLt's first choice, median of rows
+ * of calls that are queued and then waited for. Library and driver are found by dlopen; exit code 1
+ * and a message where one of them is missing. */
 #include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,8 +34,8 @@ static struct {
     int (*layout)(void **, int type, uint64_t rows, uint64_t columns, int64_t lead);
     int (*preference)(void **);
     int (*preference_set)(void *, int attribute, const void *, size_t);
-    int (*heuristic)(void *, void *, void *, void *, void *, void *, void *, int wanted, Heuristic *,
-                     int *found);
+    int (*heuristic)(void *, void *, void *, void *, void *, void *, void *, int wanted,
+                     Heuristic *, int *found);
 } lt;
 
 static void check(int code, const char *what) {
@@ -56,20 +56,21 @@ static void open_library(const char *const *files, const char *const *names, int
 }
 
 static void open_all(void) {
-    static const char *const driver[] = {"libcuda.so.1", NULL},
-                             *const blas[] = {"libcublasLt.so.13", "libcublasLt.so.12",
-                                              "libcublasLt.so.11", "libcublasLt.so", NULL};
-    static const char *const of_driver[] = {"cuInit",       "cuDevicePrimaryCtxRetain",
+    static const char *const driver[] = {"libcuda.so.1", NULL}, *const blas[] = {
+                                                                    "libcublasLt.so.13",
+                                                                    "libcublasLt.so.12",
+                                                                    "libcublasLt.so.11",
+                                                                    "libcublasLt.so", NULL};
+    static const char *const of_driver[] = {"cuInit",          "cuDevicePrimaryCtxRetain",
                                             "cuCtxSetCurrent", "cuMemAlloc_v2",
                                             "cuMemsetD16_v2",  "cuCtxSynchronize"};
-    static const char *const of_blas[] = {
-        "cublasLtCreate",
-        "cublasLtMatmul",
-        "cublasLtMatmulDescCreate",
-        "cublasLtMatrixLayoutCreate",
-        "cublasLtMatmulPreferenceCreate",
-        "cublasLtMatmulPreferenceSetAttribute",
-        "cublasLtMatmulAlgoGetHeuristic"};
+    static const char *const of_blas[] = {"cublasLtCreate",
+                                          "cublasLtMatmul",
+                                          "cublasLtMatmulDescCreate",
+                                          "cublasLtMatrixLayoutCreate",
+                                          "cublasLtMatmulPreferenceCreate",
+                                          "cublasLtMatmulPreferenceSetAttribute",
+                                          "cublasLtMatmulAlgoGetHeuristic"};
     open_library(driver, of_driver, 6, &cu);
     open_library(blas, of_blas, 7, &lt);
 }
