@@ -85,6 +85,12 @@ Expr *stmt_index(const Stmt *s, int i) {
     return s->index ? s->index[i] : s->dom[i]->self;
 }
 
+bool stmt_owns(const Stmt *s, const Var *v) {
+    for (int i = 0; i < stmt_target(s)->rank; i++)
+        if (stmt_index(s, i) == v->self) return true;
+    return false;
+}
+
 void stmt_set_index(Ctx *ctx, Stmt *s, Expr *const *index) {
     int rank = stmt_target(s)->rank;
     bool identity = rank == s->n_dom;

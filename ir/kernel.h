@@ -234,6 +234,8 @@ Kernel *kernel_new(Program *, const char *hint);
 Stmt *stmt_new(Ctx *, StmtKind, Tensor *out, Var *const *dom, int n_dom, Expr *value);
 Tensor *stmt_target(const Stmt *);                            /* out, or out2 where that is NULL */
 Expr *stmt_index(const Stmt *, int i);                        /* a subscript of the target */
+/* A scatter: do different values of the variable mean different elements? */
+bool stmt_owns(const Stmt *, const Var *);
 void stmt_set_index(Ctx *, Stmt *, Expr *const *index);       /* copied; the identity is NULL */
 Item *item_new(Program *, Block *, ItemKind);                 /* at the end of the block */
 Item *item_kernel(Program *, Block *, Kernel *);

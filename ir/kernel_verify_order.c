@@ -150,8 +150,18 @@ static void check_pair(Order *o, const Stmt *first, const Stmt *second) {
 
 /* ---- loops ---- */
 
+/* A variable that several iterations of which may meet in one element. */
+static const Var *collides(const Order *o, const Stmt *s, const Var *loop) {
+    for (int i = 0; s->kind == ST_SCATTER && i < s->n_dom; i++)
+        if (how_comes_from(o->how, loop, s->dom[i]) && !stmt_owns(s, s->dom[i])) return s->dom[i];
+    return NULL;
+}
+
 static void check_thread(Order *o, const Place *p, int d) {
     const Nest *loop = p->path[d];
+    if (collides(o, p->stmt, loop->var))
+        verify_fail(o->v, loop, "threads along %s may scatter to the same element",
+                    loop->var->name);
     if (is_sum_var(o, p->stmt, loop->var))
         verify_fail(o->v, loop, "threads cannot share the sum along %s", loop->var->name);
     bool outside = o->how->n_top == 1;
@@ -187,6 +197,9 @@ static bool are_lanes(const Order *o, const Stmt *s, const Var *loop) {
 
 static void check_block(Order *o, const Place *p, int d) {
     const Nest *loop = p->path[d];
+    if (collides(o, p->stmt, loop->var))
+        verify_fail(o->v, loop, "threads along %s may scatter to the same element",
+                    loop->var->name);
     if (is_sum_var(o, p->stmt, loop->var) && !are_lanes(o, p->stmt, loop->var))
         verify_fail(o->v, loop, "threads cannot share the sum along %s", loop->var->name);
     if (!expr_is_int(loop->var->extent, NULL))

@@ -83,6 +83,7 @@ bool pass_lower_math(Program *, const Options *);
 Expr *lower_math_expr(Ctx *, Expr *);                 /* exp, tanh, erf ... to polynomials */
 bool pass_concats(Program *);
 bool pass_fuse(Program *);
+bool pass_scatters(Program *);
 bool pass_layout(Program *);
 bool pass_turn(Program *);
 bool pass_precision(Program *, const Options *);

@@ -91,6 +91,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
     if (opt->level > 0) {
         KERNELS(concats); /* before fuse: producers then write their part themselves */
         KERNELS(fuse);
+        KERNELS(scatters); /* after fuse: what computes the first values has moved into them */
     }
     KERNELS(precision, opt); /* after fuse: what is left is stored; before layout: sizes count */
     if (opt->level > 1) {

@@ -66,5 +66,7 @@ void schedule_rows(Sched *);
 bool schedule_is_gpu(const Sched *);
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
 bool schedule_gpu_rows(Sched *); /* reductions along rows; false: not of this kind */
+/* ---- schedule_scatter.c ---- */
+bool schedule_scatter(Sched *); /* false: more than a scatter */
 
 #endif
