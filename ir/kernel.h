@@ -89,6 +89,9 @@ Expr *reduce_combine(Ctx *, Reduce, Expr *a, Expr *b);        /* not for ARGMAX/
  * reduction variable goes to partial result (k / R) % L, where `runs` R is 1 unless it is written,
  * and the partial results are combined as a balanced tree at the end; `blocks` B > 0: partial
  * results of every B innermost elements are added to a running total. Products of a sum use fma.
+ * A scan in lanes takes tiles of L * R elements: lane l sums up elements l * R .. l * R + R - 1 of
+ * a tile in a chain; the lanes' sums are added up at distances 1, 2, 4, ...; element k is the total
+ * of the tiles before, plus the sum of the lanes in front, plus its own lane's up to k.
  * Text: by f32 lanes 16 runs 4 blocks 256. */
 typedef struct Recipe { DType acc; int lanes, runs, blocks; } Recipe;
 

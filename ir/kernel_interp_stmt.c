@@ -270,10 +270,54 @@ static bool run_scatter(Run *r) {
 }
 
 /* Every line along the axis has a running result; lines are met in step. */
+/* The elements of a line in lanes (kernel.h: Recipe). */
+static void scan_line(Fold *f, const Stmt *s, ScalarValue *line, int64_t n) {
+    int64_t runs = MAX(s->recipe.runs, 1), tile = runs * f->lanes;
+    ScalarValue carry = f->identity;
+    for (int64_t first = 0; first < n; first += tile) {
+        fold_reset(f);
+        for (int64_t k = 0; k < tile && first + k < n; k++)
+            f->part[k / runs] = combine(f, f->part[k / runs], line[first + k]);
+        for (int64_t by = 1; by < f->lanes; by *= 2)
+            for (int64_t l = f->lanes - 1; l >= by; l--)
+                f->part[l] = combine(f, f->part[l - by], f->part[l]);
+        ScalarValue sum = carry;
+        for (int64_t k = 0; k < tile && first + k < n; k++) {
+            if (k % runs == 0)
+                sum = combine(f, carry, k ? f->part[k / runs - 1] : f->identity);
+            ScalarValue next = combine(f, sum, line[first + k]);
+            line[first + k] = s->exclusive ? sum : next;
+            sum = next;
+        }
+        carry = combine(f, carry, f->part[f->lanes - 1]);
+    }
+}
+
+static bool run_scan_lanes(Run *r, Fold *f) {
+    int64_t n = r->points.extent[r->stmt->axis], at = 0;
+    ScalarValue *line = NEW_ARRAY(r->in->scratch, ScalarValue, n + 1);
+    int64_t *to = NEW_ARRAY(r->in->scratch, int64_t, n + 1);
+    for (int64_t p = 0; p < r->points.total; p += LANES) {
+        int count = (int)MIN(LANES, r->points.total - p);
+        fill_vars(r, count);
+        if (!code_run(&r->code, r->regs, count)) return false;
+        for (int i = 0; i < count; i++) {
+            line[at] = lane_value(r, f, i);
+            to[at++] = r->regs[r->offset][i].i;
+            if (at < n) continue;
+            scan_line(f, r->stmt, line, n);
+            for (int64_t k = 0; k < n; k++) store(r->out, to[k], f->type, line[k]);
+            at = 0;
+        }
+    }
+    return true;
+}
+
 static bool run_scan(Run *r) {
     const Stmt *s = r->stmt;
     Fold f = {0};
     fold_open(r, &f);
+    if (f.lanes > 1) return run_scan_lanes(r, &f);
     int64_t inner = 1, length = r->points.extent[s->axis];
     for (int i = s->axis + 1; i < r->points.n; i++) inner *= r->points.extent[i];
     int64_t lines = length ? r->points.total / length : 0;

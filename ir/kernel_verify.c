@@ -151,7 +151,9 @@ static void check_types(Verify *v, const Stmt *s) {
         verify_fail(v, s, "%s is not defined on %s", reduce_names[s->op], dtype_name(value));
     if (s->recipe.acc != DT_NONE && s->kind == ST_MAP)
         verify_fail(v, s, "a map accumulates nothing");
-    if (s->recipe.lanes && s->kind != ST_REDUCE) verify_fail(v, s, "lanes are for reductions");
+    bool along = s->kind == ST_SCAN && s->axis + 1 == s->n_dom && !s->recipe.blocks;
+    if (s->recipe.lanes && s->kind != ST_REDUCE && !along)
+        verify_fail(v, s, "lanes are for reductions, and scans along the last variable");
 }
 
 static void check_form(Verify *v, const Stmt *s) {

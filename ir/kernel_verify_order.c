@@ -180,10 +180,10 @@ static const Split *split_by_inner(const How *h, const Var *v) {
 /* Do the threads along `loop` add up what the recipe's lanes do: element k / runs % lanes of the
  * innermost variable? */
 static bool are_lanes(const Order *o, const Stmt *s, const Var *loop) {
-    bool free = s->op != RED_SUM && s->op != RED_PROD;
-    const Var *last = s->n_red ? s->red[s->n_red - 1] : NULL, *part = loop;
+    bool scan = s->kind == ST_SCAN, free = !scan && s->op != RED_SUM && s->op != RED_PROD;
+    const Var *last = scan ? s->dom[s->axis] : s->n_red ? s->red[s->n_red - 1] : NULL, *part = loop;
     int64_t n, runs = 1;
-    if (s->kind != ST_REDUCE || !expr_is_int(loop->extent, &n) || (n & (n - 1))) return false;
+    if (!expr_is_int(loop->extent, &n) || (n & (n - 1))) return false;
     if (free) return true;
     for (int i = 0; i < o->how->splits.n; i++)
         if (o->how->splits.at[i].outer == part) {

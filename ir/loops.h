@@ -36,7 +36,9 @@ typedef enum LKind {
     /* CUDA: the threads that differ in block loop `var` alone combine their tensor[index] by
      * `red`, as a balanced tree: the upper half into the lower one until one is left; all get the
      * result. Of argmax and argmin args[0][iargs[0]] is the position; of equals the first wins, or
-     * the last where `last` is set */
+     * the last where `last` is set. With `prefix` each gets the result of those in front of it, the
+     * first the identity, and args[0][iargs[0]] becomes that of all: at distances 1, 2, 4, ... each
+     * adds what lies so far in front of it */
     L_COMBINE,
     L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
                  `lo`: scratch bytes per thread;
@@ -81,7 +83,7 @@ struct LStmt {
     Sym *sym;
     LFunc *func;
     Reduce red;
-    bool last;
+    bool last, prefix;
     char *name;
     Tensor **args;
     int n_args;

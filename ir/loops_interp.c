@@ -248,6 +248,20 @@ static void join_group(const LStmt *l, Part *const *group, int64_t n) {
     }
 }
 
+/* Each gets the sum of those in front of it, and the sum of all. */
+static void join_prefix(Interp *it, const LStmt *l, Part *const *group, int64_t n) {
+    DType t = l->tensor->dtype;
+    ScalarValue *sum = NEW_ARRAY(it->arena, ScalarValue, n);
+    ScalarValue identity = scalar_of_expr(reduce_identity(it->ctx, l->red, t));
+    for (int64_t k = 0; k < n; k++) sum[k] = scalar_load(t, group[k]->value);
+    for (int64_t by = 1; by < n; by *= 2)
+        for (int64_t k = n - 1; k >= by; k--) sum[k] = join(l, sum[k - by], sum[k]);
+    for (int64_t k = 0; k < n; k++) {
+        scalar_store(t, group[k]->value, k ? sum[k - 1] : identity);
+        scalar_store(t, group[k]->position, sum[n - 1]);
+    }
+}
+
 static void run_combine(Interp *it, const LStmt *l) {
     Team *t = it->team;
     int64_t step = 1, n = 1;
@@ -266,7 +280,8 @@ static void run_combine(Interp *it, const LStmt *l) {
     for (int64_t k = 0; k < t->threads && !it->failed; k++) {
         if (k / step % n) continue;
         for (int64_t i = 0; i < n; i++) group[i] = &parts[k + i * step];
-        join_group(l, group, n);
+        if (l->prefix) join_prefix(it, l, group, n);
+        else join_group(l, group, n);
     }
     it->generation++;
 }

@@ -230,6 +230,7 @@ static bool parse_element(LParse *p, Tensor **t, Expr **index) {
 static bool parse_combine(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
     const char *name;
+    l->prefix = lex_accept_word(x, "prefix");
     int op = kparse_word(x, reduce_names, RED_SET);
     if (op < 0) return lex_error(x, "expected sum, prod, max, min, argmax, argmin, any or all");
     l->red = (Reduce)op;

@@ -152,7 +152,8 @@ static void print_buffer(Str *s, const LStmt *l) {
 }
 
 static void print_combine(Str *s, const LStmt *l) {
-    str_fmt(s, "combine %s%s ", reduce_names[l->red], l->last ? " last" : "");
+    str_fmt(s, "combine %s%s%s ", l->prefix ? "prefix " : "", reduce_names[l->red],
+            l->last ? " last" : "");
     print_value(s, l->tensor->name);
     word_expr(s, "[", l->index);
     str_char(s, ']');

@@ -200,7 +200,9 @@ static void check_combine(Verify *v, const LStmt *l) {
     check_expr(v, l->index, DT_INDEX, "the subscript");
     if (l->index) check_access(v, l->tensor, l->index);
     for (int i = 0; i < l->n_args; i++) check_access(v, l->args[i], l->iargs[i]);
-    if (l->n_args > arg) complain(v, "%s has no position", reduce_names[l->red]);
+    if (l->n_args > (arg || l->prefix)) complain(v, "%s has no position", reduce_names[l->red]);
+    if (l->prefix && (arg || !l->n_args || l->args[0]->dtype != l->tensor->dtype))
+        complain(v, "a prefix needs a place for the result of all");
     verify_block_combine(v, l);
 }
 

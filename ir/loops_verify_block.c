@@ -108,6 +108,8 @@ void verify_block_combine(Verify *v, const LStmt *l) {
             complain(v, "%lld threads along %s are no power of two", (long long)n, loop->var->name);
         if (!lstmt_is_chain(loop)) break;
     }
+    if (l->prefix && lstmt_is_chain(lfunc_find_loop(v->func, l->var)))
+        complain(v, "threads along %s are no neighbours", l->var->name);
     if (!is_own(l->tensor) || (l->n_args && !is_own(l->args[0])))
         complain(v, "what is combined is no thread's own");
 }

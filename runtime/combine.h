@@ -60,6 +60,24 @@ OPS int combine_near(int n, int step) {
         return v;                                                                                  \
     }
 
+/* Each of n neighbours gets the join of those in front of it, the first one `none`, and *all is
+ * that of all of them: at distances 1, 2, 4, ... each joins what lies so far in front of it. */
+#define PREFIX(name, T, JOIN)                                                                      \
+    OPS T prefix_##name(T v, T none, T *all, int n, T *room) {                                     \
+        int t = (int)threadIdx.x, first = t / n * n;                                               \
+        __syncthreads();                                                                           \
+        room[t] = v;                                                                               \
+        for (int by = 1; by < n; by *= 2) {                                                        \
+            __syncthreads();                                                                       \
+            if (t - first >= by) v = JOIN(room[t - by], v);                                        \
+            __syncthreads();                                                                       \
+            room[t] = v;                                                                           \
+        }                                                                                          \
+        __syncthreads();                                                                           \
+        *all = room[first + n - 1];                                                                \
+        return t > first ? room[t - 1] : none;                                                     \
+    }
+
 #define COMBINE_JOIN_OR(a, b) ((a) | (b))
 #define COMBINE_JOIN_AND(a, b) ((a) & (b))
 #define COMBINE_NUMBER(T, t, C, ADD, MUL, MIN, MAX)                                                \
@@ -67,6 +85,10 @@ OPS int combine_near(int n, int step) {
     COMBINE(prod_##t, T, C, MUL)                                                                   \
     COMBINE(min_##t, T, C, MIN)                                                                    \
     COMBINE(max_##t, T, C, MAX)                                                                    \
+    PREFIX(sum_##t, T, ADD)                                                                        \
+    PREFIX(prod_##t, T, MUL)                                                                       \
+    PREFIX(min_##t, T, MIN)                                                                        \
+    PREFIX(max_##t, T, MAX)                                                                        \
     COMBINE_BEST(T, t, C)
 
 /* Of equals the lower position wins, or the higher one where `last` is set. */

@@ -201,6 +201,18 @@ static const char *converted(Printer *p, DType t, bool to_memory, const char *v)
 }
 
 /* CUDA: runtime/combine.h. */
+static void print_prefix(Printer *p, const LStmt *l, int64_t n) {
+    DType t = l->tensor->dtype;
+    const char *v = c_element(p, l->tensor, l->index), *all = name_top(p, NULL, "all");
+    c_line(p, "%s %s;", c_value_type(p, t), all);
+    const char *none = c_expr(p, reduce_identity(p->ctx, l->red, t), PREC_ANY);
+    const char *call = arena_printf(p->arena, "prefix_%s_%s(%s, %s, &%s, %lld, %s)",
+                                    reduce_names[l->red], dtype_name(t), converted(p, t, false, v),
+                                    none, all, (long long)n, room_for(p, t, false));
+    c_line(p, "%s = %s;", v, converted(p, t, true, call));
+    c_line(p, "%s = %s;", c_element(p, l->args[0], l->iargs[0]), converted(p, t, true, all));
+}
+
 static void print_combine(Printer *p, const LStmt *l) {
     CHECK(p->dialect == DIALECT_CUDA);
     const LStmt *loop = lfunc_find_loop(p->func, l->var);
@@ -208,6 +220,10 @@ static void print_combine(Printer *p, const LStmt *l) {
     int64_t n = loop->hi->i, step = threads_inside(loop);
     bool far = n * step > 32;
     const char *v = c_element(p, l->tensor, l->index), *room = far ? room_for(p, t, false) : "0";
+    if (l->prefix) {
+        print_prefix(p, l, n);
+        return;
+    }
     const char *size = arena_printf(p->arena, "%lld, %lld", (long long)n, (long long)step);
     if (l->red != RED_ARGMAX && l->red != RED_ARGMIN) {
         const char *call = arena_printf(p->arena, "combine_%s_%s(%s, %s, %s)", reduce_names[l->red],

@@ -76,6 +76,16 @@ void apply_finish(Apply *, Stmt *, LBody *); /* partial results of lanes into th
 void apply_stmt(Apply *, Stmt *, LBody *);
 /* Subscripts to offsets, guards of overhanging tiles */
 Expr *apply_loads(Apply *, Stmt *, Expr *value);
+Expr *apply_offset(Apply *, Stmt *, Tensor *); /* of the element that the statement writes */
+Expr *apply_element(Apply *, Tensor *, Expr *offset);
+void apply_store(Apply *, LBody *, Tensor *, Expr *offset, Expr *value);
+
+/* ---- apply_scan.c ---- */
+/* A scan that threads of a block share: the loop over its tiles; false: the loop is another one. */
+bool apply_scan(Apply *, Nest *, LBody *);
+
+/* ---- apply_schedule.c ---- */
+LBody *apply_open_loop(Apply *, LBody *, Var *, Bind, Expr *hi);
 
 /* ---- apply_threads.c ---- */
 /* Do threads of a block each add up a part? */

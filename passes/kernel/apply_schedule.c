@@ -17,7 +17,7 @@ static void bind(Apply *a, Var *v, Expr *value) {
 
 /* Binds v to the loop's variable: v itself, or, where the loop runs less far than v may in general,
  * one that is known to end there. */
-static LBody *open_loop(Apply *a, LBody *body, Var *v, Bind kind, Expr *hi) {
+LBody *apply_open_loop(Apply *a, LBody *body, Var *v, Bind kind, Expr *hi) {
     LStmt *l = lstmt_new(a->ctx, L_FOR);
     l->var = hi == v->extent ? v : var_new(a->ctx, v->name, hi);
     bind(a, v, l->var->self);
@@ -58,8 +58,8 @@ static void domain_loops(Apply *a, Nest *nest, Stmt *s, LBody *body, LeafFn leaf
         return;
     }
     int n = a->bound.n;
-    domain_loops(a, child, s, open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)),
-                 leaf);
+    Expr *extent = apply_extent(a, nest->var);
+    domain_loops(a, child, s, apply_open_loop(a, body, nest->var, nest->bind, extent), leaf);
     a->bound.n = n;
 }
 
@@ -163,7 +163,7 @@ static void lift_guard(Apply *a, LBody *body) {
 static void emit_tiles(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body) {
     if (!expr_is(whole, 0)) {
         int n = a->bound.n;
-        emit_children(a, nest, open_loop(a, body, nest->var, nest->bind, whole));
+        emit_children(a, nest, apply_open_loop(a, body, nest->var, nest->bind, whole));
         if (has_threads(a)) lift_guard(a, body);
         a->bound.n = n;
     }
@@ -214,7 +214,8 @@ static void emit_plain(Apply *a, Nest *nest, Split *s, LBody *body) {
     for (int i = 0; i < n_guarded; i++) guarded[i] = a->guarded.at[i];
     body = guard_part(a, nest, body);
     guard_tiles(a, s);
-    emit_children(a, nest, open_loop(a, body, nest->var, nest->bind, apply_extent(a, nest->var)));
+    Expr *extent = apply_extent(a, nest->var);
+    emit_children(a, nest, apply_open_loop(a, body, nest->var, nest->bind, extent));
     if (has_threads(a)) lift_guard(a, body);
     a->bound.n = n;
     for (int i = 0; i < n_guarded; i++) a->guarded.at[i] = guarded[i];
@@ -224,6 +225,7 @@ static void emit_plain(Apply *a, Nest *nest, Split *s, LBody *body) {
 static void emit_loop(Apply *a, Nest *nest, LBody *body) {
     Expr *whole;
     Split *s = apply_split_by_outer(a, nest->var);
+    if (apply_scan(a, nest, body)) return;
     int started = start_reductions(a, nest, body);
     if (has_tail(a, s, &whole)) emit_tiles(a, nest, s, whole, body);
     else emit_plain(a, nest, s, body);

@@ -7,16 +7,16 @@ typedef struct LoadRewrite {
     const Subst *roots, *clamped, *plain;
 } LoadRewrite;
 
-static Expr *flat_load(Apply *a, Tensor *t, Expr *offset) {
+Expr *apply_element(Apply *a, Tensor *t, Expr *offset) {
     return expr_load(a->ctx, t, &offset, 1);
 }
 
 /* An element of a constant; of packed ones several lie in a byte. */
 static Expr *element(Apply *a, Tensor *t, Expr *offset) {
     Ctx *c = a->ctx;
-    if (!t->packed) return flat_load(a, t, offset);
+    if (!t->packed) return apply_element(a, t, offset);
     Expr *each = expr_int(c, 8 / t->packed),
-         *byte = flat_load(a, t, expr_floordiv(c, offset, each));
+         *byte = apply_element(a, t, expr_floordiv(c, offset, each));
     Expr *shift = expr_muli(c, expr_mod(c, offset, each), t->packed);
     byte = expr_op2(c, SOP_shr, byte, expr_cast(c, DT_U8, shift));
     return expr_op2(c, SOP_and, byte, expr_const_int(c, DT_U8, (1 << t->packed) - 1));
@@ -38,7 +38,8 @@ static Expr *rewrite_load(void *user, Expr *e) {
     Expr *index[MAX_RANK], *cond = apply_load_guard(a, e->tensor, e->arg);
     if (box) { /* not clamped: tiles of temps are whole */
         Expr *at = expr_subst(a->ctx, box_offset(a, box, e->arg), r->roots);
-        return guarded_load(a, cond, flat_load(a, box->buffer, expr_subst(a->ctx, at, r->plain)));
+        at = expr_subst(a->ctx, at, r->plain);
+        return guarded_load(a, cond, apply_element(a, box->buffer, at));
     }
     for (int i = 0; i < e->n; i++) index[i] = expr_subst(a->ctx, e->arg[i], r->roots);
     Expr *offset = expr_subst(a->ctx, tensor_offset(a->ctx, e->tensor, index), r->clamped);
@@ -59,7 +60,7 @@ Expr *apply_loads(Apply *a, Stmt *s, Expr *value) {
     return expr_subst(a->ctx, expr_subst(a->ctx, e, &roots), &clamped);
 }
 
-static Expr *dom_offset(Apply *a, Stmt *s, Tensor *t) {
+Expr *apply_offset(Apply *a, Stmt *s, Tensor *t) {
     Expr *index[MAX_RANK];
     Box *box = apply_box(a, t);
     Subst roots = apply_to_roots(a, s);
@@ -76,7 +77,7 @@ static Tensor *storage(Apply *a, Tensor *t) {
     return box ? box->buffer : t;
 }
 
-static void store(Apply *a, LBody *body, Tensor *t, Expr *offset, Expr *value) {
+void apply_store(Apply *a, LBody *body, Tensor *t, Expr *offset, Expr *value) {
     LStmt *l = lstmt_new(a->ctx, L_STORE);
     l->tensor = t;
     l->index = offset;
@@ -100,7 +101,7 @@ static Expr *lane_of(Apply *a, Stmt *s) {
 
 static Tensor *accumulator(Apply *a, Stmt *s, Expr **offset) {
     Box *box = apply_box(a, s->out);
-    *offset = dom_offset(a, s, s->out);
+    *offset = apply_offset(a, s, s->out);
     if (!box || box->lanes <= 1) return storage(a, s->out);
     *offset = expr_add(a->ctx, expr_muli(a->ctx, *offset, box->lanes), lane_of(a, s));
     return box->lane_buffer;
@@ -116,7 +117,7 @@ static Expr *combine(Apply *a, Stmt *s, Expr *sum, Expr *value) {
 static void reduce_stmt(Apply *a, Stmt *s, LBody *body) {
     Expr *offset, *cond;
     Tensor *acc = accumulator(a, s, &offset);
-    Expr *old = flat_load(a, acc, offset);
+    Expr *old = apply_element(a, acc, offset);
     Expr *value = expr_cast(a->ctx, acc->dtype, apply_loads(a, s, s->value));
     Expr *sum = combine(a, s, old, value);
     for (int i = 0; i < s->n_red; i++) {
@@ -125,43 +126,44 @@ static void reduce_stmt(Apply *a, Stmt *s, LBody *body) {
         if (apply_store_guard(a, &only, true, &cond))
             sum = expr_op3(a->ctx, SOP_select, cond, sum, old);
     }
-    store(a, body, acc, offset, sum);
+    apply_store(a, body, acc, offset, sum);
 }
 
 static void arg_stmt(Apply *a, Stmt *s, LBody *body) {
     Tensor *best = storage(a, s->out), *where = s->out2 ? storage(a, s->out2) : NULL;
-    Expr *at = dom_offset(a, s, s->out);
-    Expr *old = flat_load(a, best, at);
+    Expr *at = apply_offset(a, s, s->out);
+    Expr *old = apply_element(a, best, at);
     Expr *value = expr_cast(a->ctx, best->dtype, apply_loads(a, s, s->value));
     ScalarOp better =
         s->op == RED_ARGMAX ? (s->last ? SOP_ge : SOP_gt) : (s->last ? SOP_le : SOP_lt);
     LBody *then = guarded_body(a, body, expr_op2(a->ctx, better, value, old));
     if (where) {
         Expr *position = expr_cast(a->ctx, where->dtype, apply_value(a, s->red[0]));
-        store(a, then, where, dom_offset(a, s, s->out2), position);
+        apply_store(a, then, where, apply_offset(a, s, s->out2), position);
     }
-    store(a, then, best, at, value);
+    apply_store(a, then, best, at, value);
 }
 
 void apply_init(Apply *a, Stmt *s, LBody *body) {
     Expr *offset;
     Tensor *acc = storage(a, s->out);
     Box *box = apply_box(a, s->out);
-    offset = dom_offset(a, s, s->out);
+    offset = apply_offset(a, s, s->out);
     Expr *identity = reduce_identity(a->ctx, s->op, acc->dtype);
     if (s->out2) {
         Tensor *where = storage(a, s->out2);
-        store(a, body, where, dom_offset(a, s, s->out2), expr_const_int(a->ctx, where->dtype, 0));
+        Expr *first = expr_const_int(a->ctx, where->dtype, 0);
+        apply_store(a, body, where, apply_offset(a, s, s->out2), first);
     }
     if (!box || box->lanes <= 1) {
-        store(a, body, acc, offset, identity);
+        apply_store(a, body, acc, offset, identity);
         return;
     }
     Var *lane = var_new(a->ctx, "lane", expr_int(a->ctx, box->lanes));
     LStmt *l = lstmt_new(a->ctx, L_FOR);
     l->var = lane, l->bind = BIND_VECTOR, l->lo = expr_int(a->ctx, 0), l->hi = lane->extent;
     lbody_add(a->ctx, body, l);
-    store(a, &l->body, box->lane_buffer,
+    apply_store(a, &l->body, box->lane_buffer,
           expr_add(a->ctx, expr_muli(a->ctx, offset, box->lanes), lane->self), identity);
 }
 
@@ -169,7 +171,7 @@ void apply_init(Apply *a, Stmt *s, LBody *body) {
 void apply_finish(Apply *a, Stmt *s, LBody *body) {
     Box *box = apply_box(a, s->out);
     if (!box) return;
-    Expr *at = dom_offset(a, s, s->out), *position = s->out2 ? dom_offset(a, s, s->out2) : NULL;
+    Expr *at = apply_offset(a, s, s->out), *position = s->out2 ? apply_offset(a, s, s->out2) : NULL;
     if (apply_combine(a, s, at, position, body) || box->lanes <= 1) return;
     Expr *base = expr_muli(a->ctx, at, box->lanes);
     for (int half = box->lanes / 2; half >= 1; half /= 2) {
@@ -180,28 +182,28 @@ void apply_finish(Apply *a, Stmt *s, LBody *body) {
         l->width = half > 1 ? half : 0;
         lbody_add(a->ctx, body, l);
         Expr *lo = expr_add(a->ctx, base, lane->self);
-        Expr *x = flat_load(a, box->lane_buffer, lo),
-             *y = flat_load(a, box->lane_buffer, expr_addi(a->ctx, lo, half));
-        store(a, &l->body, box->lane_buffer, lo, reduce_combine(a->ctx, s->op, x, y));
+        Expr *x = apply_element(a, box->lane_buffer, lo),
+             *y = apply_element(a, box->lane_buffer, expr_addi(a->ctx, lo, half));
+        apply_store(a, &l->body, box->lane_buffer, lo, reduce_combine(a->ctx, s->op, x, y));
     }
-    store(a, body, storage(a, s->out), at, flat_load(a, box->lane_buffer, base));
+    apply_store(a, body, storage(a, s->out), at, apply_element(a, box->lane_buffer, base));
 }
 
 /* ---- the other forms ---- */
 static void map_stmt(Apply *a, Stmt *s, LBody *body) {
     Expr *cond;
-    Expr *value = apply_loads(a, s, s->value), *offset = dom_offset(a, s, s->out);
+    Expr *value = apply_loads(a, s, s->value), *offset = apply_offset(a, s, s->out);
     bool whole = apply_box(a, s->out) != NULL; /* temps hold whole tiles */
     if (!whole && apply_store_guard(a, s, false, &cond)) body = guarded_body(a, body, cond);
-    store(a, body, storage(a, s->out), offset, value);
+    apply_store(a, body, storage(a, s->out), offset, value);
 }
 
 static void scatter_stmt(Apply *a, Stmt *s, LBody *body) {
     Tensor *t = storage(a, s->out);
-    Expr *offset = dom_offset(a, s, s->out);
+    Expr *offset = apply_offset(a, s, s->out);
     Expr *value = expr_cast(a->ctx, t->dtype, apply_loads(a, s, s->value));
-    if (s->op != RED_SET) value = reduce_combine(a->ctx, s->op, flat_load(a, t, offset), value);
-    store(a, body, t, offset, value);
+    if (s->op != RED_SET) value = reduce_combine(a->ctx, s->op, apply_element(a, t, offset), value);
+    apply_store(a, body, t, offset, value);
 }
 
 /* out[q] = out[q before] OP value, q running up or down the axis; its loop is serial. */
@@ -221,7 +223,7 @@ static void scan_stmt(Apply *a, Stmt *s, LBody *body) {
     Stmt placed = *s;
     placed.index = index;
     Expr *next = apply_loads(a, s, reduce_combine(a->ctx, s->op, sum, value));
-    store(a, body, storage(a, s->out), dom_offset(a, &placed, s->out), next);
+    apply_store(a, body, storage(a, s->out), apply_offset(a, &placed, s->out), next);
 }
 
 void apply_stmt(Apply *a, Stmt *s, LBody *body) {

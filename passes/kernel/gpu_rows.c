@@ -385,7 +385,8 @@ static void visit(void *user, Block *b, Item *it) {
     Each *e = user;
     (void)b;
     if (it->kind != ITEM_KERNEL || (e->opt->host && !it->device)) return;
-    e->changed |= make_rows(e->program, it->kernel);
+    bool scan = gpu_scan_recipe(e->program->ctx, it->kernel);
+    e->changed |= scan || make_rows(e->program, it->kernel);
 }
 
 PASS(gpu_rows, KERNELS, "GPUs: threads of a block share the rows of softmax, norms and reductions")

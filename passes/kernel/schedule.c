@@ -41,7 +41,7 @@ static void schedule_for(Program *p, Kernel *k, const Machine *m, const Options 
                .strict = opt->fp == FP_STRICT,
                .how = new_how(p, m)};
     int64_t lo, hi;
-    bool done = schedule_gpu_rows(&s) || schedule_scatter(&s);
+    bool done = schedule_gpu_rows(&s) || schedule_gpu_scan(&s) || schedule_scatter(&s);
     if (!done && opt->level > 0) done = schedule_attention(&s) || schedule_tile(&s);
     if (!done) schedule_rows(&s);
     How *general = s.how;

@@ -66,6 +66,10 @@ void schedule_rows(Sched *);
 bool schedule_is_gpu(const Sched *);
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
 bool schedule_gpu_rows(Sched *); /* reductions along rows; false: not of this kind */
+/* ---- schedule_gpu_scan.c ---- */
+bool gpu_scan_recipe(Ctx *, Kernel *);
+bool schedule_gpu_scan(Sched *); /* a scan in lanes; false: none */
+
 /* ---- schedule_scatter.c ---- */
 bool schedule_scatter(Sched *); /* false: more than a scatter */
 
