@@ -40,7 +40,20 @@ typedef struct EmitOptions {
     int jobs;
     Device device;
     bool debug, link_static, bare_metal, verbose, no_cache;
+    Map *results; /* what NVRTC has made in this compile; NULL: nothing is compiled twice in it */
 } EmitOptions;
+/* A kernel whose code asks too much of a GPU that is compiled for. */
+typedef struct Excess {
+    int entry;
+    const struct Kernel *kernel; /* NULL: it was made of none */
+    int64_t bytes;
+    const char *why;
+} Excess;
+typedef struct Excesses {
+    VEC(Excess) list;
+} Excesses;
+/* Compiles the kernels for GPUs, and says which ask too much. False: reported. */
+bool codegen_excess(Ctx *, const Entry *, int n_entries, const EmitOptions *, Excesses *);
 /* Writes the artefact; 0, or the exit code after diagnostics (1 user, 2 compiler); leaves
  * nothing half-written. */
 int codegen_emit(Ctx *, const Entry *, int n_entries, const EmitOptions *);

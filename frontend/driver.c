@@ -24,6 +24,8 @@ typedef struct Job {
     Options options;
     Unit *unit;
     int n;
+    Entry *entries; /* what the generators get */
+    EmitOptions emit;
     Decisions *decisions; /* that are read; NULL: none */
     Str dump;             /* those that are written */
     Map *dumped;
@@ -120,7 +122,18 @@ static void say_dimensions(Graph *g) {
 static bool schedule(Job *j, Unit *u) {
     if (!run_kernel_passes(u->program, &j->options)) return false;
     if (j->decisions && !decisions_apply(j->decisions, u->program)) return false;
-    if (j->cli->dump_decisions) decisions_print(&j->dump, u->program, j->dumped);
+    return true;
+}
+
+static bool to_loops(Job *j, Unit *u) {
+    u->loops = NEW_ARRAY(j->ctx->perm, const Loops *, j->cpus.n);
+    u->plan->scratch = u->plan->device_scratch = expr_int(j->ctx, 0);
+    for (int i = 0; i < j->cpus.n; i++) {
+        Loops *l = lower_to_loops(u->plan, &j->options, j->cpus.machine[i]);
+        if (!l) return false;
+        if (j->options.torture) torture_loops(l, "lower_to_loops");
+        u->loops[i] = l;
+    }
     return true;
 }
 
@@ -143,14 +156,75 @@ static bool lower(Job *j, Unit *u) {
     if (!u->plan) return false;
     if (j->options.torture) torture_plan(u->plan, "plan");
     if (emit == EMIT_PLAN) return true;
-    u->loops = NEW_ARRAY(j->ctx->perm, const Loops *, j->cpus.n);
-    for (int i = 0; i < j->cpus.n; i++) {
-        Loops *l = lower_to_loops(u->plan, &j->options, j->cpus.machine[i]);
-        if (!l) return false;
-        if (j->options.torture) torture_loops(l, "lower_to_loops");
-        u->loops[i] = l;
+    return to_loops(j, u);
+}
+
+/* ---- schedules again, where a GPU cannot take the code ---- */
+static bool revise_once(Job *j, Revisions **r, const Excesses *e, bool *again) {
+    for (int i = 0; i < e->list.n; i++) {
+        const Excess *x = &e->list.at[i];
+        revisions_excess(r[x->entry], x->kernel, x->bytes, x->why);
+    }
+    *again = false;
+    for (int i = 0; i < j->n; i++) {
+        if (!revisions_next(r[i])) continue;
+        if (!to_loops(j, &j->unit[i])) return false;
+        j->entries[i].versions = j->unit[i].loops;
+        *again = true;
     }
     return true;
+}
+
+/* CUDA C is text, and needs no GPU's compiler unless a GPU is named. */
+static bool is_for_gpu(const Job *j) {
+    if (is_text(j->cli->emit)) return j->cli->emit == EMIT_CUDA && j->emit.n_gpu_arch;
+    return j->emit.device == ON_CUDA || j->emit.kind == EMIT_CUBIN;
+}
+
+static bool revise(Job *j) {
+    Revisions **r = NEW_ARRAY(j->ctx->perm, Revisions *, j->n);
+    bool ok = is_for_gpu(j);
+    for (int i = 0; i < j->n; i++) r[i] = revisions_new(j->unit[i].program, &j->options);
+    if (!ok) return true;
+    for (bool again = true; again && ok;) {
+        Excesses e;
+        ok = codegen_excess(j->ctx, j->entries, j->n, &j->emit, &e) &&
+             revise_once(j, r, &e, &again);
+    }
+    return ok;
+}
+
+/* ---- what the generators get ---- */
+static EmitOptions emit_options(const Job *j) {
+    const Cli *cli = j->cli;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return (EmitOptions){.kind = (EmitKind)cli->emit,
+                         .output = output_name(cli),
+                         .header = cli->header,
+                         .triple = j->cpus.triple,
+                         .cpu = j->cpus.cpu,
+                         .features = j->cpus.features,
+                         .weights = cli->weights,
+                         .linker = cli->linker,
+                         .sysroot = cli->sysroot,
+                         .gpu_arch = cli->gpu_arch.list.at,
+                         .n_gpu_arch = cli->gpu_arch.list.n,
+                         .jobs = cli->jobs ? cli->jobs : (int)MAX(1, MIN(processors, 64)),
+                         .debug = cli->debug,
+                         .link_static = cli->link_static,
+                         .bare_metal = j->cpus.bare_metal,
+                         .verbose = cli->verbose,
+                         .no_cache = cli->no_cache,
+                         .device = (Device)cli->device,
+                         .results = map_new(j->ctx->perm)};
+}
+
+static bool ready_to_emit(Job *j) {
+    j->emit = emit_options(j);
+    j->entries = NEW_ARRAY(j->ctx->perm, Entry, j->n);
+    for (int i = 0; i < j->n; i++)
+        j->entries[i] = (Entry){j->unit[i].entry, j->unit[i].loops, j->cpus.n, j->unit[i].plan};
+    return revise(j);
 }
 
 /* ---- results ---- */
@@ -177,46 +251,19 @@ static int emit_levels(Job *j) {
     return write_text(j->ctx, j->cli->output, str_c(&s), s.n);
 }
 
-static int emit_source(Job *j, const Entry *entries, const EmitOptions *o) {
+static int emit_source(Job *j) {
+    const EmitOptions *o = &j->emit;
     char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
     if (!f) die("onnxcc: out of memory");
-    int code = j->cli->emit == EMIT_LLVM ? codegen_emit_llvm_text(j->ctx, entries, j->n, o, f)
-               : j->cli->emit == EMIT_C  ? codegen_emit_c(j->ctx, entries, j->n, o, f)
-                                         : codegen_emit_cuda(j->ctx, entries, j->n, o, f);
+    int code = j->cli->emit == EMIT_LLVM ? codegen_emit_llvm_text(j->ctx, j->entries, j->n, o, f)
+               : j->cli->emit == EMIT_C  ? codegen_emit_c(j->ctx, j->entries, j->n, o, f)
+                                         : codegen_emit_cuda(j->ctx, j->entries, j->n, o, f);
     fclose(f);
     if (!code) code = write_text(j->ctx, j->cli->output, text, size);
     free(text);
     return code;
-}
-
-static int emit_code(Job *j) {
-    const Cli *cli = j->cli;
-    Entry *entries = NEW_ARRAY(j->ctx->perm, Entry, j->n);
-    for (int i = 0; i < j->n; i++)
-        entries[i] = (Entry){j->unit[i].entry, j->unit[i].loops, j->cpus.n, j->unit[i].plan};
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    EmitOptions o = {.kind = (EmitKind)cli->emit,
-                     .output = output_name(cli),
-                     .header = cli->header,
-                     .triple = j->cpus.triple,
-                     .cpu = j->cpus.cpu,
-                     .features = j->cpus.features,
-                     .weights = cli->weights,
-                     .linker = cli->linker,
-                     .sysroot = cli->sysroot,
-                     .gpu_arch = cli->gpu_arch.list.at,
-                     .n_gpu_arch = cli->gpu_arch.list.n,
-                     .jobs = cli->jobs ? cli->jobs : (int)MAX(1, MIN(processors, 64)),
-                     .debug = cli->debug,
-                     .link_static = cli->link_static,
-                     .bare_metal = j->cpus.bare_metal,
-                     .verbose = cli->verbose,
-                     .no_cache = cli->no_cache,
-                     .device = (Device)cli->device};
-    return is_text(cli->emit) ? emit_source(j, entries, &o)
-                              : codegen_emit(j->ctx, entries, j->n, &o);
 }
 
 /* ---- the whole ---- */
@@ -275,6 +322,8 @@ static bool open_decisions(Job *j) {
 
 static bool close_decisions(Job *j) {
     const char *path = j->cli->dump_decisions;
+    for (int i = 0; i < j->n && path; i++)
+        decisions_print(&j->dump, j->unit[i].program, j->dumped);
     if (j->decisions) decisions_warn_unused(j->decisions);
     return !path || !write_text(j->ctx, path, str_c(&j->dump), j->dump.n);
 }
@@ -284,8 +333,11 @@ int compile(Cli *cli) {
     int code = 1;
     bool ok = open_job(&j) && open_decisions(&j);
     for (int i = 0; i < j.n && ok; i++) ok = lower(&j, &j.unit[i]);
-    ok = ok && close_decisions(&j);
-    if (ok) code = cli->emit >= EMIT_GRAPH ? emit_levels(&j) : emit_code(&j);
+    ok = ok && (cli->emit >= EMIT_GRAPH || ready_to_emit(&j)) && close_decisions(&j);
+    if (ok)
+        code = cli->emit >= EMIT_GRAPH ? emit_levels(&j)
+               : is_text(cli->emit)    ? emit_source(&j)
+                                       : codegen_emit(j.ctx, j.entries, j.n, &j.emit);
     for (int i = 0; i < j.n; i++) model_close(j.unit[i].model);
     return code;
 }

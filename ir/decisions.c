@@ -54,6 +54,7 @@ static void print_item(void *user, Block *b, Item *it) {
     map_set_int(p->seen, hash, it->kernel);
     p->kernel = it->kernel;
     str_fmt(p->s, "kernel %016llx {  # %s\n", (unsigned long long)hash, it->kernel->name);
+    if (it->kernel->note) str_fmt(p->s, "  # %s\n", it->kernel->note);
     kernel_renamed(p->ctx, it->kernel, print_entry, p);
     str_add(p->s, "}\n");
 }
@@ -142,6 +143,7 @@ static bool ends_without_condition(const Hows *hows, const char *machine) {
 static bool replace(Read *r, Hows old, Hows new, Loc at) {
     Kernel *k = r->kernel;
     k->hows.n = 0;
+    k->plain = NULL; /* what is given stays */
     for (int i = 0; i < old.at.n; i++) {
         const char *machine = old.at.at[i]->machine;
         bool first = true, any = false;

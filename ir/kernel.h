@@ -170,6 +170,8 @@ typedef struct Kernel {
     VEC(Stmt *) stmts;
     VEC(How *) hows;     /* empty before `schedule`; the first whose `when` holds runs; the last
                             has none */
+    struct Kernel *plain; /* as it was before `schedule`, where another schedule may be tried */
+    const char *note;     /* why it is not the first schedule that was chosen; NULL: it is */
 } Kernel;
 /* Not temps; in: read, out: written; order of first use. */
 void kernel_tensors(Ctx *, const Kernel *, Tensor ***in, int *n_in, Tensor ***out, int *n_out);

@@ -109,6 +109,7 @@ struct LFunc {
     Expr *scratch;  /* kernel: bytes per thread */
     bool device;    /* kernel: runs on the device */
     bool may_fault; /* has BOUND */
+    const struct Kernel *kernel; /* kernel: what it was made of; NULL: that is not known */
     Origin *origin;
     int n_origin;
     LBody body;

@@ -92,6 +92,15 @@ bool pass_numerics(Program *, const Options *);
 bool pass_schedule(Program *, const Options *);
 LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to explicit loops */
 
+/* ---- kernel/revise.c: other schedules, where code asks too much of a GPU ---- */
+typedef struct Revisions Revisions;
+Revisions *revisions_new(Program *, const Options *); /* behind pass `schedule` */
+/* The code of this kernel, as it is scheduled now, asks for so many bytes too much. */
+void revisions_excess(Revisions *, const Kernel *, int64_t bytes, const char *why);
+/* Schedules the kernels again of which this was said since the last call. Where nothing smaller is
+ * left, a kernel gets the best schedule that it had, and keeps it. False: nothing has changed. */
+bool revisions_next(Revisions *);
+
 /* ---- plan/ ---- */
 bool pass_order(Program *, const Options *);
 bool pass_placement(Program *, const Options *);

@@ -18,11 +18,26 @@ bool cuda_is_for_one_chip(const char *arch) {
     return !cuda_is_virtual(arch) && arch[strlen(arch) - 1] == 'a';
 }
 
+bool cuda_is_by_the_way(const CudaArchs *a, const char *arch) {
+    bool made = false;
+    for (int i = 0; i < a->n; i++)
+        made |= !strncmp(a->at[i], "sm_", 3) && !strcmp(a->at[i] + 3, arch + strlen("compute_"));
+    return made && cuda_is_virtual(arch);
+}
+
 /* PTX for the newest of the list, without the letters that tie it to one chip. */
 static const char *ptx_arch(Ctx *ctx, const CudaArchs *a) {
     int newest = 0;
     for (int i = 0; i < a->n; i++) newest = MAX(newest, cuda_arch_number(a->at[i]));
     return arena_printf(ctx->perm, "compute_%d", newest);
+}
+
+CudaArchs cuda_image_archs(Ctx *ctx, const EmitOptions *o) {
+    CudaArchs a = cuda_archs(ctx, o);
+    bool given = false;
+    for (int i = 0; i < a.n; i++) given |= cuda_is_virtual(a.at[i]);
+    if (!given) a.at[a.n++] = a.ptx;
+    return a;
 }
 
 CudaArchs cuda_archs(Ctx *ctx, const EmitOptions *o) {

@@ -28,12 +28,13 @@ int cuda_emit_binary(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o
     CudaBuild build;
     CudaText text;
     if (o->kind == EMIT_PTX) archs.at = &archs.ptx, archs.n = 1;
-    if (!nvrtc_ready(ctx, archs.at, archs.n)) return 1;
+    if (!nvrtc_ready(ctx, &archs)) return 1;
     const char *dir = link_temp_dir(ctx);
     if (!dir) return 1;
     cuda_text(ctx, entries, n, &text);
-    bool ok = cuda_build(ctx, &text, archs.at, archs.n, true, o, dir, &build) &&
+    bool ok = cuda_build(ctx, &text, &archs, true, o, dir, &build) &&
               write_all(ctx, &build, o->output);
+    if (ok) cuda_report_use(ctx, &build, o->verbose);
     link_temp_remove(dir);
     return ok ? 0 : 1;
 }

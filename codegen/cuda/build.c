@@ -23,6 +23,7 @@ typedef struct Build {
     Ctx *ctx;
     const CudaText *text;
     const EmitOptions *o;
+    const CudaArchs *archs;
     CudaBuild *out;
     Cache cache, results; /* what outlives the process, and what its children leave */
     const char **source; /* per piece */
@@ -59,16 +60,10 @@ static int target_of(const Build *b, const char *arch) {
     return -1;
 }
 
-/* PTX for sm_80 is what NVRTC makes on its way to a cubin for sm_80. */
-static bool is_by_the_way(const Build *b, const char *arch) {
-    return cuda_is_virtual(arch) &&
-           target_of(b, arena_printf(b->ctx->perm, "sm_%d", cuda_arch_number(arch))) >= 0;
-}
-
 static void add_tasks(Build *b, int target) {
     Ctx *ctx = b->ctx;
     Task t = {.arch = b->out->target[target].arch, .cubin = target};
-    if (is_by_the_way(b, t.arch)) return;
+    if (cuda_is_by_the_way(b->archs, t.arch)) return;
     t.ptx = target_of(b, arena_printf(ctx->perm, "compute_%s", strchr(t.arch, '_') + 1));
     if (t.ptx == target) t.cubin = -1;
     Sha256 common;
@@ -147,6 +142,18 @@ static bool look_up(const Cache *c, Task *t) {
     return cache_read(c, t->name, &t->result) && parts_of(t, parts);
 }
 
+/* What an earlier build of this process has made. */
+static bool remembered(const Build *b, Task *t) {
+    const Str *result = b->o->results ? map_get(b->o->results, t->name) : NULL;
+    if (result) t->result = *result;
+    return result;
+}
+
+static void remember(const Build *b) {
+    for (int i = 0; i < b->tasks.n && b->o->results; i++)
+        map_set(b->o->results, b->tasks.at[i].name, &b->tasks.at[i].result);
+}
+
 static bool compile_missing(Build *b) {
     char died[WORKERS_DOING];
     qsort(b->missing.at, (size_t)b->missing.n, sizeof *b->missing.at, by_text);
@@ -160,35 +167,45 @@ static bool compile_missing(Build *b) {
     return ok;
 }
 
-static void say_pieces(const Build *b) {
+/* Of the pieces that this process sees for the first time. */
+static void say_pieces(const Build *b, const char *arch, int fresh) {
+    int cached = fresh;
+    for (int i = 0; i < b->missing.n; i++) cached -= b->missing.at[i]->arch == arch;
+    if (fresh)
+        fprintf(stderr, "onnxcc: %s: %d piece%s of kernels, %d from the cache\n", arch, fresh,
+                fresh == 1 ? "" : "s", cached);
+}
+
+/* Finds results that are there; what is left is missing. */
+static void look_up_all(Build *b) {
+    int fresh = 0;
     for (int i = 0; i < b->tasks.n; i++) {
-        const Task *t = &b->tasks.at[i];
-        if (t->piece) continue;
-        int cached = b->out->n_pieces;
-        for (int k = 0; k < b->missing.n; k++) cached -= b->missing.at[k]->arch == t->arch;
-        fprintf(stderr, "onnxcc: %s: %d piece%s of kernels, %d from the cache\n", t->arch,
-                b->out->n_pieces, b->out->n_pieces == 1 ? "" : "s", cached);
+        Task *t = &b->tasks.at[i];
+        bool known = remembered(b, t);
+        fresh += !known;
+        if (!known && !look_up(&b->cache, t)) vec_push(b->ctx->perm, &b->missing, t);
+        if (t->piece + 1 < b->out->n_pieces) continue;
+        if (b->o->verbose) say_pieces(b, t->arch, fresh);
+        fresh = 0;
     }
 }
 
-bool cuda_build(Ctx *ctx, const CudaText *text, const char *const *archs, int n, bool whole,
+bool cuda_build(Ctx *ctx, const CudaText *text, const CudaArchs *archs, bool whole,
                 const EmitOptions *o, const char *dir, CudaBuild *out) {
-    Build b = {.ctx = ctx, .text = text, .o = o, .out = out};
+    int n = archs->n;
+    Build b = {.ctx = ctx, .text = text, .archs = archs, .o = o, .out = out};
     b.cache = cache_open(ctx, o->no_cache);
     b.results = (Cache){ctx, dir};
     *out = (CudaBuild){.target = NEW_ARRAY(ctx->perm, CudaTarget, n), .n_targets = n};
     cut(&b, whole);
     for (int i = 0; i < n; i++) {
-        out->target[i].arch = archs[i];
+        out->target[i].arch = archs->at[i];
         out->target[i].code = NEW_ARRAY(ctx->perm, CudaCode, out->n_pieces);
     }
     for (int i = 0; i < n; i++) add_tasks(&b, i);
-    for (int i = 0; i < b.tasks.n; i++)
-        if (!look_up(&b.cache, &b.tasks.at[i])) vec_push(ctx->perm, &b.missing, &b.tasks.at[i]);
-    if (o->verbose) say_pieces(&b);
+    look_up_all(&b);
     if (b.missing.n && !compile_missing(&b)) return false;
+    remember(&b);
     for (int i = 0; i < b.tasks.n; i++) unpack(&b, &b.tasks.at[i]);
-    for (int i = 0; i < n; i++)
-        cuda_report_use(ctx, archs[i], &out->target[i].uses, o->verbose);
     return true;
 }

@@ -17,6 +17,8 @@ struct Model; /* codegen/llvm/model.h */
 typedef struct CudaLaunch {
     const char *symbol; /* of the launch, as the program's host functions name it */
     const char *kernel; /* of the __global__ function */
+    const LFunc *func;
+    int entry; /* of which program */
     int flags, n_bufs, n_syms;
     int *args; /* positions of the buffers it touches, then slots of symbols */
     int per_block, max_blocks, threads;
@@ -55,8 +57,21 @@ typedef struct CudaUses {
     VEC(CudaUse) list;
 } CudaUses;
 void cuda_parse_log(Ctx *, const char *log, CudaUses *); /* appends */
-/* Warns of kernels that spill; tells everything when verbose. */
-void cuda_report_use(Ctx *, const char *arch, const CudaUses *, bool verbose);
+
+/* ---- archs.c ---- */
+/* Architectures as asked for, or the default ones, each once; `ptx` is for the newest of them. */
+typedef struct CudaArchs {
+    const char **at;
+    int n;
+    const char *ptx;
+} CudaArchs;
+CudaArchs cuda_archs(Ctx *, const EmitOptions *);
+CudaArchs cuda_image_archs(Ctx *, const EmitOptions *); /* and PTX, for later chips */
+int cuda_arch_number(const char *arch);      /* 90 */
+bool cuda_is_virtual(const char *arch);      /* compute_90: PTX */
+/* PTX for sm_80 is what NVRTC makes on its way to a cubin for sm_80, which is in the list, too. */
+bool cuda_is_by_the_way(const CudaArchs *, const char *arch);
+bool cuda_is_for_one_chip(const char *arch); /* sm_90a */
 
 /* ---- nvrtc.c: at compile time, found by dlopen ---- */
 typedef struct CudaCode {
@@ -68,23 +83,11 @@ typedef struct NvrtcResult {
     CudaCode cubin, ptx;
 } NvrtcResult;
 /* NVRTC is there and knows these architectures. False: reported, with what to install. */
-bool nvrtc_ready(Ctx *, const char *const *archs, int n);
+bool nvrtc_ready(Ctx *, const CudaArchs *);
 /* Everything but the source that a result depends on. */
 void nvrtc_key(Ctx *, Sha256 *, const char *arch);
 /* sm_XX gives a cubin, and PTX where asked for; compute_XX PTX alone. False: reported. */
 bool nvrtc_compile(Ctx *, const char *source, const char *arch, bool ptx, NvrtcResult *);
-
-/* ---- archs.c ---- */
-/* Architectures as asked for, or the default ones, each once; `ptx` is for the newest of them. */
-typedef struct CudaArchs {
-    const char **at;
-    int n;
-    const char *ptx;
-} CudaArchs;
-CudaArchs cuda_archs(Ctx *, const EmitOptions *);
-int cuda_arch_number(const char *arch);      /* 90 */
-bool cuda_is_virtual(const char *arch);      /* compute_90: PTX */
-bool cuda_is_for_one_chip(const char *arch); /* sm_90a */
 
 /* ---- build.c: kernels to binaries ---- */
 typedef struct CudaTarget {
@@ -100,8 +103,11 @@ typedef struct CudaBuild {
 } CudaBuild;
 /* Compiles the kernels for each architecture, by the options' `jobs` processes. `whole`: as one
  * piece. `dir`: for intermediate files. False: reported. */
-bool cuda_build(Ctx *, const CudaText *, const char *const *archs, int n, bool whole,
-                const EmitOptions *, const char *dir, CudaBuild *);
+bool cuda_build(Ctx *, const CudaText *, const CudaArchs *, bool whole, const EmitOptions *,
+                const char *dir, CudaBuild *);
+
+/* Warns of kernels that spill; tells everything when verbose. */
+void cuda_report_use(Ctx *, const CudaBuild *, bool verbose);
 
 /* ---- binary.c ---- */
 int cuda_emit_binary(Ctx *, const Entry *, int n,

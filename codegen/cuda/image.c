@@ -14,15 +14,6 @@ typedef struct Image {
     CudaBuild build;
 } Image;
 
-/* Those asked for, and PTX for later chips. */
-static CudaArchs archs_of(Ctx *ctx, const EmitOptions *o) {
-    CudaArchs a = cuda_archs(ctx, o);
-    bool given = false;
-    for (int i = 0; i < a.n; i++) given |= cuda_is_virtual(a.at[i]);
-    if (!given) a.at[a.n++] = a.ptx;
-    return a;
-}
-
 /* ---- the block ---- */
 static void pad(Str *s) {
     while (s->n % ALIGN) str_char(s, 0);
@@ -139,10 +130,11 @@ static void assemble(Image *m, CudaImage *out) {
 bool cuda_image(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, const char *dir,
                 CudaImage *out) {
     Image m = {.ctx = ctx};
-    CudaArchs archs = archs_of(ctx, o);
-    if (!nvrtc_ready(ctx, archs.at, archs.n)) return false;
+    CudaArchs archs = cuda_image_archs(ctx, o);
+    if (!nvrtc_ready(ctx, &archs)) return false;
     cuda_text(ctx, entries, n, &m.text);
-    if (!cuda_build(ctx, &m.text, archs.at, archs.n, false, o, dir, &m.build)) return false;
+    if (!cuda_build(ctx, &m.text, &archs, false, o, dir, &m.build)) return false;
+    cuda_report_use(ctx, &m.build, o->verbose);
     assemble(&m, out);
     return true;
 }

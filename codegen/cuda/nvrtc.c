@@ -112,11 +112,11 @@ static bool knows_arch(Ctx *ctx, const Nvrtc *n, const char *arch) {
                       str_c(&known));
 }
 
-bool nvrtc_ready(Ctx *ctx, const char *const *archs, int n_archs) {
+bool nvrtc_ready(Ctx *ctx, const CudaArchs *archs) {
     Nvrtc n;
     if (!open_or_report(ctx, &n)) return false;
-    for (int i = 0; i < n_archs; i++)
-        if (!knows_arch(ctx, &n, archs[i])) return false;
+    for (int i = 0; i < archs->n; i++)
+        if (!knows_arch(ctx, &n, archs->at[i])) return false;
     return true;
 }
 

@@ -66,7 +66,7 @@ static void paste_called(void *user, LStmt *l) {
 /* ---- launches ---- */
 static CudaLaunch launch_of(Ctx *ctx, const LFunc *f, const CudaNames *names,
                             const KernelNeeds *needs) {
-    CudaLaunch l = {.symbol = names->launcher, .kernel = names->kernel,
+    CudaLaunch l = {.symbol = names->launcher, .kernel = names->kernel, .func = f,
                     .threads = c_kernel_threads(f)};
     l.args = NEW_ARRAY(ctx->perm, int, f->params.n + needs->n_syms + 1);
     for (int i = 0; i < f->params.n; i++) {
@@ -173,6 +173,7 @@ void cuda_text(Ctx *ctx, const Entry *entries, int n, CudaText *t) {
             const char *launch = c_symbol(ctx->perm, k->symbol);
             CudaNames names = {arena_printf(ctx->perm, "%s_kernel", launch), launch, k->may_alias};
             cuda_text_kernel(ctx, t, k->f, names);
+            t->launches.at[t->launches.n - 1].entry = e;
         }
     }
 }

@@ -36,17 +36,20 @@ void cuda_parse_log(Ctx *ctx, const char *log, CudaUses *uses) {
 }
 
 /* ---- what is said of it ---- */
-void cuda_report_use(Ctx *ctx, const char *arch, const CudaUses *uses, bool verbose) {
-    for (int i = 0; i < uses->list.n; i++) {
-        const CudaUse *u = &uses->list.at[i];
-        if (verbose)
-            fprintf(stderr,
-                    "onnxcc: %s %s: %d registers, %d bytes of stack, %d of shared memory, spills "
-                    "%d/%d bytes\n",
-                    arch, u->kernel, u->registers, u->stack, u->shared, u->spill_stores,
-                    u->spill_loads);
-        if (u->spill_stores || u->spill_loads)
-            diag_warn(ctx, NULL, "kernel %s spills registers on %s (%d bytes stored, %d loaded)",
-                      u->kernel, arch, u->spill_stores, u->spill_loads);
-    }
+static void report_one(Ctx *ctx, const char *arch, const CudaUse *u, bool verbose) {
+    if (verbose)
+        fprintf(stderr,
+                "onnxcc: %s %s: %d registers, %d bytes of stack, %d of shared memory, spills "
+                "%d/%d bytes\n",
+                arch, u->kernel, u->registers, u->stack, u->shared, u->spill_stores,
+                u->spill_loads);
+    if (u->spill_stores || u->spill_loads)
+        diag_warn(ctx, NULL, "kernel %s spills registers on %s (%d bytes stored, %d loaded)",
+                  u->kernel, arch, u->spill_stores, u->spill_loads);
+}
+
+void cuda_report_use(Ctx *ctx, const CudaBuild *b, bool verbose) {
+    for (int i = 0; i < b->n_targets; i++)
+        for (int k = 0; k < b->target[i].uses.list.n; k++)
+            report_one(ctx, b->target[i].arch, &b->target[i].uses.list.at[k], verbose);
 }

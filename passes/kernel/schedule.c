@@ -32,12 +32,22 @@ static How *new_how(Program *p, const Machine *m) {
     return how;
 }
 
-static void schedule_for(Program *p, Kernel *k, const Machine *m, const Options *opt) {
+/* As if the machine had fewer registers. */
+static const Machine *revised(Program *p, const Machine *m, int revision) {
+    enum { FEWEST = 8 };
+    Machine *fewer = NEW(p->ctx->perm, Machine);
+    *fewer = *m;
+    fewer->vector_regs = MAX(m->vector_regs >> revision, FEWEST);
+    return revision ? fewer : m;
+}
+
+void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt, int revision) {
     Sched s = {.program = p,
                .ctx = p->ctx,
                .kernel = k,
-               .machine = m,
+               .machine = revised(p, m, revision),
                .level = opt->level,
+               .revision = revision,
                .strict = opt->fp == FP_STRICT,
                .how = new_how(p, m)};
     int64_t lo, hi;
@@ -54,6 +64,17 @@ static void schedule_for(Program *p, Kernel *k, const Machine *m, const Options 
     vec_push(p->ctx->perm, &k->hows, general);
 }
 
+/* Statements are changed in place; what they are made of is not. */
+Kernel *schedule_plain_copy(Program *p, const Kernel *k) {
+    Kernel *copy = NEW(p->ctx->perm, Kernel);
+    *copy = *k;
+    copy->stmts.at = arena_copy(p->ctx->perm, k->stmts.at, sizeof(Stmt *) * (size_t)k->stmts.n);
+    copy->stmts.cap = k->stmts.n;
+    for (int i = 0; i < k->stmts.n; i++)
+        copy->stmts.at[i] = arena_copy(p->ctx->perm, k->stmts.at[i], sizeof(Stmt));
+    return copy;
+}
+
 typedef struct Each {
     Program *p;
     const Options *opt;
@@ -66,9 +87,11 @@ static void each_item(void *user, Block *b, Item *it) {
     if (it->kind != ITEM_KERNEL || it->kernel->hows.n) return;
     prepare(e->p, it->kernel);
     bool host = e->opt->host && !it->device;
-    if (host) schedule_for(e->p, it->kernel, e->opt->host, e->opt);
+    bool gpu = !host && e->opt->n_machines == 1 && !strcmp(e->opt->machine[0]->family, "cuda");
+    if (gpu) it->kernel->plain = schedule_plain_copy(e->p, it->kernel);
+    if (host) schedule_kernel(e->p, it->kernel, e->opt->host, e->opt, 0);
     for (int i = 0; i < e->opt->n_machines && !host; i++)
-        schedule_for(e->p, it->kernel, e->opt->machine[i], e->opt);
+        schedule_kernel(e->p, it->kernel, e->opt->machine[i], e->opt, 0);
     e->changed = true;
 }
 

@@ -10,6 +10,7 @@ typedef struct Sched {
     Kernel *kernel;
     const Machine *machine;
     int level;   /* -O */
+    int revision; /* so often the code of the schedule before this one asked too much of a GPU */
     bool strict; /* --fp=strict: a sum stays the one chain that its recipe says */
     How *how;
     /* Versions by shape class: where the number of rows of a tile is symbolic, a version for few
@@ -61,6 +62,12 @@ bool schedule_attention(Sched *); /* contraction, row operations, contraction */
 bool schedule_tile(Sched *);      /* one reduction in a register tile with what follows it */
 /* Anything: shared outer loops, then every statement on its own */
 void schedule_rows(Sched *);
+
+/* ---- schedule.c ---- */
+Kernel *schedule_plain_copy(Program *, const Kernel *); /* which scheduling does not change */
+/* Gives the kernel its schedules for a machine. A later revision needs no more registers of a
+ * thread than one before it; 0 is the first choice. */
+void schedule_kernel(Program *, Kernel *, const Machine *, const Options *, int revision);
 
 /* ---- for GPUs ---- */
 bool schedule_is_gpu(const Sched *);

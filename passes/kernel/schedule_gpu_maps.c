@@ -44,7 +44,8 @@ static int64_t lanes_for(const Maps *m, Var *v) {
         if (st->out->space != SP_TEMP && store_stride(m->s->ctx, st, v) == 1)
             widen(&bytes, st->out->dtype);
     }
-    return bytes && bytes < PIECE_BYTES ? MIN(PIECE_BYTES / bytes, most) : 1;
+    int64_t lanes = bytes && bytes < PIECE_BYTES ? MIN(PIECE_BYTES / bytes, most) : 1;
+    return MAX(lanes >> m->s->revision, 1);
 }
 
 /* ---- axes that become one ---- */

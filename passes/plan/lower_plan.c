@@ -63,6 +63,7 @@ static LFunc *function_of(Lower *lo, Kernel *k, How *how, bool device) {
     Known *n = NEW(lo->ctx->perm, Known);
     *n = (Known){apply_schedule(lo->program, k, how), k, how, first};
     n->func->device = device;
+    n->func->kernel = k;
     /* of the same kernel as the general one */
     if (how->when) n->func->name = arena_printf(lo->ctx->perm, "%s_few", k->name);
     map_set_int(lo->known, hash, n);

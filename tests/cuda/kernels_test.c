@@ -47,11 +47,12 @@ static void *compile(Ctx *ctx, const CudaText *t, const char *dir, int number) {
 
 static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t) {
     const char *arch = "sm_80";
+    CudaArchs archs = {&arch, 1, NULL};
     NvrtcResult r;
     CudaUses uses = {0};
     Str text = str_new(ctx->perm), said = str_new(ctx->perm);
     ctx->capture = &said;
-    bool ready = nvrtc_ready(ctx, &arch, 1);
+    bool ready = nvrtc_ready(ctx, &archs);
     ctx->capture = NULL;
     if (!ready) {
         printf("not compiled for a GPU: %s", str_c(&said));

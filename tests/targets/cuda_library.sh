@@ -32,7 +32,7 @@ for name in digits nonzero pick; do
     for f in arena_bytes close device_arena_bytes explain open open_signed pool_free pool_new run run_device status; do
         echo ${name}_$f
     done | diff - defined
-    "$onnxcc" "$file" --emit=cuda -q -o $name.cu
+    "$onnxcc" "$file" --emit=cuda --gpu-arch=sm_80 -q -o $name.cu
     ${CXX:-g++} -std=gnu++17 -O1 -shared -fPIC -ffp-contract=off -x c++ \
         -include "$root/runtime/emu/cuda_emu.h" $name.cu -o $name.kernels.so
     kernels=$kernels:./$name.kernels.so

@@ -28,7 +28,7 @@ for model in digits tiny_transformer; do
         grep -q 'NVRTC .* was not found' gpu.log && echo "skipped: no CUDA toolkit" && exit 77
         exit 1
     fi
-    "$onnxcc" "$(model_of $model)" --emit=cuda -o $model.gpu.cu
+    "$onnxcc" "$(model_of $model)" --emit=cuda --gpu-arch=sm_80 --gpu-arch=sm_90a -q -o $model.gpu.cu
     # the text names its functions after the output, as the program does
     ${CXX:-g++} -std=gnu++17 -O1 -shared -fPIC -ffp-contract=off -x c++ \
         -include "$here/../../runtime/emu/cuda_emu.h" $model.gpu.cu -o $model.so
@@ -43,7 +43,7 @@ done
 for model in words nonzero top ordered rounds late narrow_flow complex ragged maybe; do
     file=$root/tests/run/models/$model.onnx
     "$onnxcc" "$file" --device=cuda --gpu-arch=sm_80 -q -o $model.gpu
-    "$onnxcc" "$file" --emit=cuda -o $model.gpu.cu
+    "$onnxcc" "$file" --emit=cuda --gpu-arch=sm_80 -q -o $model.gpu.cu
     ${CXX:-g++} -std=gnu++17 -O1 -shared -fPIC -ffp-contract=off -x c++ \
         -include "$here/../../runtime/emu/cuda_emu.h" $model.gpu.cu -o $model.so
     env LD_LIBRARY_PATH=. FAKE_CUDA_KERNELS=./$model.so ./$model.gpu --check "$root/tests/run/models/$model"

@@ -1,0 +1,103 @@
+/* Other schedules for kernels whose code asks too much of a GPU: registers that are spilled, more
+ * shared memory than a block may have. Only the GPU's compiler knows; so the kernel is scheduled
+ * once more, with smaller tiles or pieces, and compiled again, until it fits or nothing smaller is
+ * left. */
+#include "ir/kernel_internal.h"
+#include "passes/kernel/schedule.h"
+
+enum { MOST_REVISIONS = 4 };
+
+typedef struct Trial { /* a schedule that was compiled */
+    Kernel as;
+    int64_t excess;
+    const char *text;
+} Trial;
+typedef struct Revised {
+    Kernel *kernel;
+    uint64_t hash; /* as it was before `schedule`; equal kernels become one function */
+    int revision;
+    bool settled;
+    int64_t excess; /* of what it is now, as far as was said */
+    const char *why;
+    VEC(Trial) trials;
+} Revised;
+struct Revisions {
+    Program *p;
+    const Options *opt;
+    VEC(Revised) kernels;
+};
+
+static void add_item(void *user, Block *b, Item *it) {
+    Revisions *r = user;
+    (void)b;
+    if (it->kind != ITEM_KERNEL || !it->kernel->plain) return;
+    Revised one = {.kernel = it->kernel, .hash = kernel_hash(r->p->ctx, it->kernel->plain)};
+    vec_push(r->p->ctx->perm, &r->kernels, one);
+}
+
+Revisions *revisions_new(Program *p, const Options *opt) {
+    Revisions *r = NEW(p->ctx->perm, Revisions);
+    *r = (Revisions){.p = p, .opt = opt};
+    program_each_item(p, add_item, r);
+    return r;
+}
+
+void revisions_excess(Revisions *r, const Kernel *k, int64_t bytes, const char *why) {
+    uint64_t hash = k && k->plain ? kernel_hash(r->p->ctx, k->plain) : 0;
+    for (int i = 0; i < r->kernels.n && hash; i++) {
+        Revised *one = &r->kernels.at[i];
+        if (one->hash != hash) continue;
+        one->excess += bytes;
+        one->why = why;
+    }
+}
+
+/* ---- one kernel ---- */
+static const char *text_of(Ctx *ctx, const Kernel *k) {
+    Str s = str_new(ctx->perm);
+    KPrint print = {.ctx = ctx, .s = &s};
+    for (int i = 0; i < k->hows.n; i++) kprint_how(&print, k, k->hows.at[i]);
+    return str_c(&s);
+}
+
+/* What changes of a kernel when it is scheduled. */
+static void become(Kernel *k, const Kernel *as) {
+    k->stmts.at = as->stmts.at, k->stmts.n = as->stmts.n, k->stmts.cap = as->stmts.cap;
+    k->hows.at = as->hows.at, k->hows.n = as->hows.n, k->hows.cap = as->hows.cap;
+    k->note = as->note;
+}
+
+static bool settle(Revised *one) {
+    const Trial *best = &one->trials.at[one->trials.n - 1];
+    bool last = true;
+    for (int i = one->trials.n - 1; i >= 0; i--)
+        if (one->trials.at[i].excess < best->excess) best = &one->trials.at[i], last = false;
+    become(one->kernel, &best->as);
+    one->settled = true;
+    return !last;
+}
+
+static bool revise(Revisions *r, Revised *one) {
+    Kernel *k = one->kernel;
+    Ctx *ctx = r->p->ctx;
+    Trial tried = {*k, one->excess, text_of(ctx, k)};
+    vec_push(ctx->perm, &one->trials, tried);
+    while (one->revision < MOST_REVISIONS) {
+        become(k, schedule_plain_copy(r->p, k->plain));
+        schedule_kernel(r->p, k, r->opt->machine[0], r->opt, ++one->revision);
+        if (!strcmp(text_of(ctx, k), tried.text)) continue;
+        k->note = arena_printf(ctx->perm, "revision %d: %s", one->revision, one->why);
+        return true;
+    }
+    return settle(one);
+}
+
+bool revisions_next(Revisions *r) {
+    bool changed = false;
+    for (int i = 0; i < r->kernels.n; i++) {
+        Revised *one = &r->kernels.at[i];
+        if (one->excess && !one->settled) changed |= revise(r, one);
+        one->excess = 0;
+    }
+    return changed;
+}
