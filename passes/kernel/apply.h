@@ -5,7 +5,7 @@
 #include "passes/passes.h"
 
 /* Where a temp lives: a box of its roots (variables after collapsing), as large as the loops below
- * its place need. Element (r0, r1, ..) has offset sum((r - base) * stride). */
+ * its place need. Element (r0, r1, ..) has offset sum(rank(r - base) * stride). */
 typedef struct Box {
     Tensor *temp, *buffer; /* buffer: the flat tensor of the loops level */
     Nest *place;           /* NULL: the kernel's body */
@@ -13,6 +13,9 @@ typedef struct Box {
     int n;
     Var *root[MAX_RANK];
     Expr *base[MAX_RANK], *size[MAX_RANK], *stride[MAX_RANK];
+    /* where values of a root have gaps: the rank of the one that is `local` above the base */
+    Var *local[MAX_RANK];
+    Expr *rank[MAX_RANK];
     Expr *elements;
     int lanes; /* > 1: partial results of a reduction, innermost */
     Tensor *lane_buffer;
@@ -88,6 +91,7 @@ bool apply_scan(Apply *, Nest *, LBody *);
 LBody *apply_open_loop(Apply *, LBody *, Var *, Bind, Expr *hi);
 
 /* ---- apply_threads.c ---- */
+bool apply_has_threads(const Apply *); /* Does the schedule have block loops? */
 /* Do threads of a block each add up a part? */
 bool apply_shares_sum(Apply *, const Stmt *);
 /* The threads' parts, at this offset, become the result of all of them; false: there are none. */

@@ -53,6 +53,32 @@ static void range_below(Apply *a, Var *v, const Path *place, Expr **base, Expr *
     *size = expr_add(a->ctx, expr_muli(a->ctx, expr_addi(a->ctx, so, -1), s->factor), si);
 }
 
+/* The number of values that loops below the place give to v. */
+static Expr *count_below(Apply *a, Var *v, const Path *place) {
+    Split *s = apply_split_of(a, v);
+    if (!s) return on_path(place, v) ? expr_int(a->ctx, 1) : v->extent;
+    return expr_mul(a->ctx, count_below(a, s->outer, place), count_below(a, s->inner, place));
+}
+
+/* The position among those values of the one that is `local` above the least. */
+static Expr *rank_below(Apply *a, Var *v, const Path *place, Expr *local) {
+    Split *s = apply_split_of(a, v);
+    if (!s) return on_path(place, v) ? expr_int(a->ctx, 0) : local;
+    Expr *factor = expr_int(a->ctx, s->factor);
+    Expr *outer = rank_below(a, s->outer, place, expr_floordiv(a->ctx, local, factor));
+    Expr *inner = rank_below(a, s->inner, place, expr_mod(a->ctx, local, factor));
+    return expr_add(a->ctx, expr_mul(a->ctx, outer, count_below(a, s->inner, place)), inner);
+}
+
+/* Where threads between the loops below leave gaps, the values are counted. */
+static void close_gaps(Apply *a, Box *box, int i, const Path *place) {
+    Expr *count = count_below(a, box->root[i], place);
+    if (count == box->size[i] || !expr_is_int(box->size[i], NULL)) return;
+    box->local[i] = var_new(a->ctx, box->root[i]->name, box->size[i]);
+    box->rank[i] = rank_below(a, box->root[i], place, box->local[i]->self);
+    box->size[i] = count;
+}
+
 bool apply_has_vector(Apply *a, Nest *nest, Var *root) {
     if (nest->kind != NEST_LOOP) return false;
     if (nest->bind == BIND_VECTOR && apply_is_part(a, root, nest->var)) return true;
@@ -137,6 +163,7 @@ static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
     Expr *stride = expr_int(a->ctx, 1);
     for (int i = box->n - 1; i >= 0; i--) {
         range_below(a, box->root[i], &place, &box->base[i], &box->size[i]);
+        if (apply_has_threads(a)) close_gaps(a, box, i, &place);
         box->stride[i] = stride;
         stride = expr_mul(a->ctx, stride, box->size[i]);
     }
@@ -199,6 +226,7 @@ Expr *box_offset(Apply *a, Box *box, Expr *const *index) {
         for (int k = a->bound.n - 1; k >= 0; k--)
             base = expr_subst1(a->ctx, base, a->bound.at[k].var, a->bound.at[k].value);
         Expr *local = expr_sub(a->ctx, root_of_index(a, box, box->root[i], index), base);
+        if (box->rank[i]) local = expr_subst1(a->ctx, box->rank[i], box->local[i], local);
         offset = expr_add(a->ctx, offset, expr_mul(a->ctx, local, box->stride[i]));
     }
     return offset;

@@ -138,13 +138,6 @@ static LStmt *open_if(Apply *a, LBody *body, Expr *cond) {
     return l;
 }
 
-/* Does the schedule have block loops? */
-static bool has_threads(const Apply *a) {
-    Nest *n = a->how->n_top == 1 ? a->how->top[0] : NULL;
-    while (n && n->kind == NEST_LOOP && n->bind == BIND_THREAD && n->n_child == 1) n = n->child[0];
-    return n && n->kind == NEST_LOOP && n->bind == BIND_BLOCK;
-}
-
 /* for v { if (c) { ... } } where c does not depend on v becomes if (c) { for v { ... } }: the loop
  * may then move neighbours at once. */
 static void lift_guard(Apply *a, LBody *body) {
@@ -164,7 +157,7 @@ static void emit_tiles(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body)
     if (!expr_is(whole, 0)) {
         int n = a->bound.n;
         emit_children(a, nest, apply_open_loop(a, body, nest->var, nest->bind, whole));
-        if (has_threads(a)) lift_guard(a, body);
+        if (apply_has_threads(a)) lift_guard(a, body);
         a->bound.n = n;
     }
     Expr *covered = expr_muli(a->ctx, whole, s->factor);
@@ -216,7 +209,7 @@ static void emit_plain(Apply *a, Nest *nest, Split *s, LBody *body) {
     guard_tiles(a, s);
     Expr *extent = apply_extent(a, nest->var);
     emit_children(a, nest, apply_open_loop(a, body, nest->var, nest->bind, extent));
-    if (has_threads(a)) lift_guard(a, body);
+    if (apply_has_threads(a)) lift_guard(a, body);
     a->bound.n = n;
     for (int i = 0; i < n_guarded; i++) a->guarded.at[i] = guarded[i];
     a->guarded.n = n_guarded;

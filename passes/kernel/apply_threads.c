@@ -2,6 +2,12 @@
  * together. */
 #include "passes/kernel/apply.h"
 
+bool apply_has_threads(const Apply *a) {
+    Nest *n = a->how->n_top == 1 ? a->how->top[0] : NULL;
+    while (n && n->kind == NEST_LOOP && n->bind == BIND_THREAD && n->n_child == 1) n = n->child[0];
+    return n && n->kind == NEST_LOOP && n->bind == BIND_BLOCK;
+}
+
 static bool leads_to(const Nest *n, const Stmt *s) {
     if (n->kind == NEST_STMT) return n->stmt == s;
     for (int i = 0; i < n->n_child; i++)

@@ -372,6 +372,8 @@ static bool make_rows(Program *p, Kernel *k) {
         Stmt *s = k->stmts.at[i];
         if (s->kind == ST_REDUCE) s->recipe = (Recipe){s->value->type, lanes, runs, 0};
     }
+    if (r.n_axes == 1)
+        gpu_rows_keep(p, k, r.shared, r.n_shared, q, (Recipe){.lanes = lanes, .runs = runs});
     return true;
 }
 

@@ -73,6 +73,10 @@ void schedule_kernel(Program *, Kernel *, const Machine *, const Options *, int 
 bool schedule_is_gpu(const Sched *);
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
 bool schedule_gpu_rows(Sched *); /* reductions along rows; false: not of this kind */
+/* ---- gpu_rows_keep.c ---- */
+/* Rows along q: what several statements need is kept in registers. */
+void gpu_rows_keep(Program *, Kernel *, Var *const *shared, int n_shared, Var *q, Recipe);
+
 /* ---- schedule_gpu_scan.c ---- */
 bool gpu_scan_recipe(Ctx *, Kernel *);
 bool schedule_gpu_scan(Sched *); /* a scan in lanes; false: none */

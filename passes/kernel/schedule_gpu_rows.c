@@ -20,6 +20,7 @@ typedef struct Rows {
     Var *shared[MAX_RANK];
     int n_shared;
     Var *round, *lane, *run; /* parts of q; run: NULL where each thread takes one element */
+    bool keeps; /* some elements are in registers: their subscripts must be known */
     Nest *inside;
 } Rows;
 
@@ -42,6 +43,17 @@ static bool find_rows(Rows *r) {
     return r->q != NULL;
 }
 
+/* Elements of a row that its threads keep in registers. */
+static bool is_row(const Rows *r, const Stmt *s) {
+    return s->kind == ST_MAP && s->out->space == SP_TEMP && s->n_dom > r->n_shared;
+}
+
+static bool keeps_rows(const Rows *r) {
+    for (int i = 0; i < r->s->kernel->stmts.n; i++)
+        if (is_row(r, r->s->kernel->stmts.at[i])) return true;
+    return false;
+}
+
 /* Maps iterate what rows share, and possibly the row. */
 static bool fits(const Rows *r) {
     Kernel *k = r->s->kernel;
@@ -50,7 +62,7 @@ static bool fits(const Rows *r) {
         if (s->kind == ST_SCAN || s->kind == ST_SCATTER) return false;
         for (int d = 0; d < r->n_shared; d++)
             if (!stmt_has_dom(s, r->shared[d])) return false;
-        if (s->kind == ST_MAP && s->out->space == SP_TEMP && s->n_dom > r->n_shared) return false;
+        if (is_row(r, s) && s->n_dom != r->n_shared + 1) return false;
         if (s->kind == ST_MAP && s->n_dom > r->n_shared && !stmt_has_dom(s, r->q)) return false;
         if (s->kind == ST_REDUCE && s->n_dom != r->n_shared) return false;
     }
@@ -94,7 +106,7 @@ static void nest_statement(Rows *r, const Rows *before, Stmt *st) {
     for (int i = 0; i < st->n_red; i++)
         if (st->red[i] != r->q) at = nest_loop(r->s, at, st->red[i], BIND_SERIAL);
     if (st->kind == ST_REDUCE || stmt_has_dom(st, r->q)) {
-        at = nest_loop(r->s, at, r->round, BIND_SERIAL);
+        at = nest_loop(r->s, at, r->round, r->keeps ? BIND_UNROLL : BIND_SERIAL);
         if (r->run) at = nest_loop(r->s, at, r->run, BIND_UNROLL);
     }
     nest_stmt(r->s, at, st);
@@ -103,6 +115,7 @@ static void nest_statement(Rows *r, const Rows *before, Stmt *st) {
 bool schedule_gpu_rows(Sched *s) {
     Rows r = {.s = s};
     if (!schedule_is_gpu(s) || !find_rows(&r) || !fits(&r)) return false;
+    r.keeps = keeps_rows(&r);
     Rows before = r;
     split_row(&r);
     nest_blocks(&r);
