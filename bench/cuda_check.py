@@ -5,7 +5,7 @@
                         [--only NAME,NAME] [-j N] [--md FILE]
 
 Each model folder of --models (bench/export_models.py writes it) is compiled for all architectures twice:
-with an empty cache, and again. The table has the seconds of both, the kernels, the most registers
+with an empty cache, and again. The table has the seconds of both (of the first also those of all processors together), the kernels, the most registers
 and bytes of shared memory that one takes, and how many kernels spill registers, by architecture.
 Each of --small (export_models.py --small) is compiled for the emulation (--device=cuda-emu), and its
 results are compared with the recorded ones. Exit code 1 where something does not compile, does not
@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import tempfile
@@ -26,16 +27,22 @@ class Failure(Exception):
     """A step that failed; the text says why."""
 
 
+def processor_seconds():
+    """What the processes that have ended have taken, theirs included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(*command, cache=None, timeout=3600):
-    """Run a program to its end: (stdout, seconds)."""
+    """Run a program to its end: (stdout, seconds, seconds of all processors)."""
     env = dict(os.environ, XDG_CACHE_HOME=str(cache)) if cache else None
-    start = time.monotonic()
+    start, used = time.monotonic(), processor_seconds()
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, errors="replace",
                           env=env, timeout=timeout, check=False)
     if done.returncode:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise Failure(lines[-1] if lines else f"exit code {done.returncode}")
-    return done.stdout, time.monotonic() - start
+    return done.stdout, time.monotonic() - start, processor_seconds() - used
 
 
 def folders(path, only):
@@ -53,15 +60,16 @@ def check_compile(args, folder, scratch):
     program, cache = scratch / folder.name, scratch / f"{folder.name}.cache"
     command = [args.onnxcc, folder / "model.onnx", "--device=cuda", "-q", "-j", args.jobs, "-o", program]
     command += [f"--gpu-arch={arch}" for arch in args.archs]
-    seconds = [run(*command, cache=cache)[1] for _ in range(2)]
+    _, first, processors = run(*command, cache=cache)
+    _, again, _ = run(*command, cache=cache)
     info = json.loads(run(program, "--info", "--json")[0])
     size = program.stat().st_size
     program.unlink()
     of = {g["arch"]: g["kernels"] for g in info["gpu"] if g["kernels"]}
     every = [k for kernels in of.values() for k in kernels]
     spills = [f"{arch} {name}" for arch in args.archs for name in spilling(of.get(arch, []))]
-    return [folder.name, len(every) // max(1, len(of)), *(f"{s:.1f}" for s in seconds),
-            f"{(size - info['weights_bytes']) / 1e6:.1f}",
+    return [folder.name, len(every) // max(1, len(of)), f"{first:.1f}", f"{processors:.1f}",
+            f"{again:.1f}", f"{(size - info['weights_bytes']) / 1e6:.1f}",
             max((k["registers"] for k in every), default=0),
             max((k["shared"] for k in every), default=0),
             *(len(spilling(of.get(arch, []))) for arch in args.archs)], spills
@@ -113,7 +121,7 @@ def main():
     args = parser.parse_args()
 
     bad, text = 0, ""
-    compiled = ["model", "kernels", "compile (s)", "again (s)", "beside weights (MB)",
+    compiled = ["model", "kernels", "compile (s)", "of processors (s)", "again (s)", "beside weights (MB)",
                 "most registers", "most shared (bytes)", *(f"spill on {arch}" for arch in args.archs)]
     emulated = ["small model", "compile for the emulation (s)", "check (s)"]
     for check, head, path in ((check_compile, compiled, args.models),
