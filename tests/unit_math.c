@@ -13,6 +13,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "tests/ulps.h"
+
 static int failures;
 
 /* ---- running an expression over many inputs ---- */
@@ -73,57 +75,15 @@ static void close_function(Function *f) {
 
 static long double reference(ScalarOp op, long double x, long double y) {
     switch (op) {
-    case SOP_exp:
-        return expl(x);
-    case SOP_log:
-        return logl(x);
-    case SOP_log1p:
-        return log1pl(x);
-    case SOP_expm1:
-        return expm1l(x);
-    case SOP_tanh:
-        return tanhl(x);
-    case SOP_erf:
-        return erfl(x);
-    case SOP_sigmoid:
-        return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x));
-    case SOP_sin:
-        return sinl(x);
-    case SOP_cos:
-        return cosl(x);
-    case SOP_tan:
-        return tanl(x);
-    case SOP_asin:
-        return asinl(x);
-    case SOP_acos:
-        return acosl(x);
-    case SOP_atan:
-        return atanl(x);
-    case SOP_sinh:
-        return sinhl(x);
-    case SOP_cosh:
-        return coshl(x);
-    case SOP_asinh:
-        return asinhl(x);
-    case SOP_acosh:
-        return acoshl(x);
-    case SOP_atanh:
-        return atanhl(x);
+#define F(name) name##l
+#define BOUND(name, value, ...) \
+    case SOP_##name: \
+        return value;
+#include "tests/math_bounds.def"
+#undef F
     default:
         return powl(x, y);
     }
-}
-
-/* Distance in units of the last place of the right result; 1e30: the wrong kind of number. */
-static double ulps32(float got, long double want) {
-    float near = (float)want, most = 3.40282347e38f;
-    if (isnan(got) || isnan(near)) return isnan(got) && isnan(near) ? 0 : 1e30;
-    if (isinf(near) && isinf(got)) return got == near ? 0 : 1e30;
-    if (isinf(near)) return fabsf(got) == most && (got > 0) == (want > 0) ? 1 : 1e30;
-    float unit = nextafterf(fabsf(near), INFINITY) - fabsf(near);
-    if (isinf(unit)) unit = most - nextafterf(most, 0);
-    if (isinf(got)) got = copysignf(most, got);
-    return (double)(fabsl((long double)got - want) / unit);
 }
 
 static double ulps64(double got, long double want) {
@@ -134,32 +94,14 @@ static double ulps64(double got, long double want) {
     return (double)(fabsl((long double)got - want) / unit);
 }
 
-/* ---- the table of bounds: docs/numerics.md has the same ---- */
-
 typedef struct Bound {
     ScalarOp op;
     double ulps32, ulps64;
     double limit32, limit_plain, limit64; /* arguments up to this size: f32, without fma, f64 */
 } Bound;
 static const Bound bounds[] = {
-    {SOP_exp, 2, 2, INFINITY, INFINITY, INFINITY},
-    {SOP_log, 2, 2, INFINITY, INFINITY, INFINITY},
-    {SOP_log1p, 2, 2, INFINITY, INFINITY, INFINITY},
-    {SOP_expm1, 2, 2, INFINITY, INFINITY, INFINITY},
-    {SOP_tanh, 2.5, 2.5, INFINITY, INFINITY, INFINITY},
-    {SOP_erf, 2, 2, INFINITY, INFINITY, INFINITY},
-    {SOP_sigmoid, 2.5, 2.5, INFINITY, INFINITY, INFINITY},
-    {SOP_sin, 2, 2, 1e15, 1e6, 1e5},
-    {SOP_cos, 2, 2, 1e15, 1e6, 1e5},
-    {SOP_tan, 3.5, 3.5, 1e15, 1e6, 1e5},
-    {SOP_asin, 2.5, 2.5, INFINITY, INFINITY, INFINITY},
-    {SOP_acos, 2, 2, INFINITY, INFINITY, INFINITY},
-    {SOP_atan, 2, 2, INFINITY, INFINITY, INFINITY},
-    {SOP_sinh, 2, 3, INFINITY, INFINITY, INFINITY},
-    {SOP_cosh, 2, 2, INFINITY, INFINITY, INFINITY},
-    {SOP_asinh, 3, 3, INFINITY, INFINITY, INFINITY},
-    {SOP_acosh, 3, 3, INFINITY, INFINITY, INFINITY},
-    {SOP_atanh, 3, 3, INFINITY, INFINITY, INFINITY},
+#define BOUND(name, value, ...) {SOP_##name, __VA_ARGS__},
+#include "tests/math_bounds.def"
 };
 
 /* ---- f32, one argument ---- */

@@ -376,4 +376,13 @@ def precision_models():
           {"x": floats(2, 3, 12, 12)}, {"x": floats(1, 3, 12, 12)})
 
 
+def functions():
+    """Every mathematical function of one argument, and Pow: functions.c looks at all their values."""
+    kinds = ("Exp Log Tanh Erf Sigmoid Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh").split()
+    nodes = [node(kind, "x", kind.lower() + "_x") for kind in kinds] + [node("Pow", "x y", "pow_x")]
+    model("functions", [("x", F32, ["N"]), ("y", F32, ["N"])],
+          [(n.output[0], F32, ["N"]) for n in nodes], nodes, {})
+
+
 main()
+functions()
