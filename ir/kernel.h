@@ -98,7 +98,7 @@ typedef struct Recipe { DType acc; int lanes, runs, blocks; } Recipe;
 typedef struct Stmt {
     StmtKind kind;
     Tensor *out, *out2;  /* out2: position of argmax/argmin (i64), may be NULL; out NULL: only the
-                            position is wanted */
+                            position is wanted. Scan: the result before this element joined it */
     Var **dom;
     int n_dom;
     Var **red;
@@ -106,6 +106,8 @@ typedef struct Stmt {
     Reduce op;           /* reduce, scan, scatter */
     Expr **index;        /* out's subscripts, out->rank of them; NULL: the dom variables */
     Expr *value;
+    Expr *decay;         /* reduce, sum: in front of the elements of every red[0] what has been
+                            added up so far is multiplied by this; NULL: it is not */
     Recipe recipe;
     int axis;            /* scan: which dom variable */
     bool exclusive, reverse, last; /* scan; last: argmax takes the last of equals */

@@ -30,6 +30,7 @@ typedef struct Run {
     Column *regs;
     Points points;
     int value, x, y; /* registers; x, y: factors of a product that a sum takes as fma; value -1 */
+    int decay;       /* -1: none */
     int offset;
     Buffer *out, *out2;
     int64_t n_red; /* points of the reduction */
@@ -183,9 +184,19 @@ static void fold_point(Run *r, Fold *f, int i, int64_t k, int64_t position) {
     if (s->recipe.blocks && (k + 1) % s->recipe.blocks == 0) fold_block(f);
 }
 
+/* What has been added up fades, in front of the elements of the next red[0]. */
+static void fold_decay(Run *r, Fold *f, int i) {
+    const Column *c = &r->regs[r->decay];
+    ScalarValue by = scalar_cast(r->stmt->decay->type, f->type, (*c)[i]);
+    for (int l = 0; l < f->lanes; l++) {
+        ScalarValue args[2] = {f->part[l], by};
+        f->part[l] = scalar_eval(SOP_mul, f->type, f->type, args);
+    }
+}
+
 /* Takes points i, i + 1, ... of one reduction, the first being its point number `position`. */
 static void fold_run(Run *r, Fold *f, int i, int run, int64_t position, int64_t inner) {
-    bool plain = f->lanes == 1 && !r->stmt->recipe.blocks && f->type == DT_F32;
+    bool plain = f->lanes == 1 && !r->stmt->recipe.blocks && f->type == DT_F32 && r->decay < 0;
     if (plain && r->value < 0) {
         const ScalarValue *x = r->regs[r->x] + i, *y = r->regs[r->y] + i;
         float sum = f->part[0].f;
@@ -193,8 +204,9 @@ static void fold_run(Run *r, Fold *f, int i, int run, int64_t position, int64_t 
         f->part[0].f = sum;
         return;
     }
-    int64_t k = position % inner;
+    int64_t k = position % inner, each = r->n_red / MAX(r->points.extent[r->stmt->n_dom], 1);
     for (int at = 0; at < run; at++) {
+        if (r->decay >= 0 && (position + at) % each == 0) fold_decay(r, f, i + at);
         fold_point(r, f, i + at, k, position + at);
         if (++k == inner) k = 0;
     }
@@ -332,6 +344,7 @@ static bool run_scan(Run *r) {
             ScalarValue before = *at;
             *at = combine(&f, before, lane_value(r, &f, i));
             store(r->out, r->regs[r->offset][i].i, f.type, s->exclusive ? before : *at);
+            if (r->out2) store(r->out2, r->regs[r->offset][i].i, f.type, before);
         }
     }
     return true;
@@ -366,6 +379,7 @@ static void compile(Run *r) {
     } else {
         r->value = code_expr(c, s->value, -1);
     }
+    r->decay = s->decay ? code_expr(c, s->decay, -1) : -1;
     r->regs = NEW_ARRAY(r->in->scratch, Column, c->n_regs + 1);
     for (int k = 0; k < c->code.n; k++)
         for (int i = 0; c->code.at[k].kind == CODE_CONST && i < LANES; i++)

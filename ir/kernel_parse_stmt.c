@@ -6,6 +6,8 @@
  *   %m, %p[n<N] = argmax last[c<10] VALUE                   and its position; `_, %p` where
  *   only that is wanted
  *   %y[n<N, i<I] = scan exclusive reverse sum[i] VALUE      scan over i
+ *   %y, %b[n<N, i<I] = scan max[i] VALUE                    and what it was before
+ *   %s[n<N] = sum[j<J, c<3] VALUE  decay EXPR               a sum that fades with each j
  *   [i<I] %y[bound(cast(index, %j[i]), N)] = scatter set VALUE
  *
  * A variable that an earlier statement of the kernel declared is the same variable, and has
@@ -152,6 +154,8 @@ bool kparse_stmt(KParse *p, Kernel *k) {
     if (!parse_left(p, s) || !parse_form(p, s)) return false;
     bool same_type = s->out && s->kind != ST_REDUCE;
     if (!(s->value = kparse_value(p, same_type ? s->out->dtype : DT_NONE))) return false;
+    if (lex_accept_word(p->lex, "decay") && !(s->decay = kparse_value(p, s->value->type)))
+        return false;
     vec_push(p->ctx->perm, &k->stmts, s);
     return parse_recipe(p, &s->recipe);
 }

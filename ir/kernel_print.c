@@ -139,6 +139,10 @@ void kprint_stmt(Ctx *ctx, Str *s, const Stmt *t) {
         str_fmt(s, "scatter %s ", op);
     }
     kprint_value(ctx, s, t->value);
+    if (t->decay) {
+        str_add(s, "  decay ");
+        kprint_value(ctx, s, t->decay);
+    }
     print_recipe(s, &t->recipe);
 }
 

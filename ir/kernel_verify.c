@@ -146,7 +146,11 @@ static void check_types(Verify *v, const Stmt *s) {
     if (value == DT_INDEX) verify_fail(v, s, "the value is an index: it needs a cast");
     else if (value != out && !acc)
         verify_fail(v, s, "the value is %s, the target %s", dtype_name(value), dtype_name(out));
-    if (s->out2 && s->out2->dtype != DT_I64) verify_fail(v, s, "positions are i64");
+    if (s->out2 && takes_position(s) && s->out2->dtype != DT_I64)
+        verify_fail(v, s, "positions are i64");
+    if (s->out2 && s->kind == ST_SCAN && s->out2->dtype != out)
+        verify_fail(v, s, "%%%s is %s, not %s", s->out2->name, dtype_name(s->out2->dtype),
+                    dtype_name(out));
     if (dtype_class(value) == DC_X && s->kind != ST_MAP && s->op != RED_SET)
         verify_fail(v, s, "%s is not defined on %s", reduce_names[s->op], dtype_name(value));
     if (s->recipe.acc != DT_NONE && s->kind == ST_MAP)
@@ -157,7 +161,9 @@ static void check_types(Verify *v, const Stmt *s) {
 }
 
 static void check_form(Verify *v, const Stmt *s) {
-    if (s->out2 && !takes_position(s)) verify_fail(v, s, "only argmax and argmin have two targets");
+    bool both = s->kind == ST_SCAN && s->out && !s->exclusive && !s->reverse;
+    if (s->out2 && !takes_position(s) && !both)
+        verify_fail(v, s, "only argmax, argmin and plain scans have two targets");
     if (!s->out && !s->out2) verify_fail(v, s, "no target");
     if (s->kind != ST_REDUCE && s->n_red)
         verify_fail(v, s, "reduction variables outside of a reduction");
@@ -167,6 +173,23 @@ static void check_form(Verify *v, const Stmt *s) {
         verify_fail(v, s, "no such scan axis");
     if (s->kind == ST_SCAN && s->op > RED_MIN)
         verify_fail(v, s, "%s cannot be scanned", reduce_names[s->op]);
+}
+
+/* A factor per element of the domain and the outermost reduction variable, in a temp. */
+static void check_decay(Verify *v, const Stmt *s) {
+    const Expr *e = s->decay;
+    if (!e) return;
+    bool sum = s->kind == ST_REDUCE && s->op == RED_SUM && s->n_red > 1 && !s->recipe.blocks;
+    if (!sum) verify_fail(v, s, "decay is for sums over two variables or more, without blocks");
+    bool temp = e->kind == E_LOAD && e->tensor->space == SP_TEMP && e->type == s->value->type;
+    if (!temp) verify_fail(v, s, "what a sum decays by is an element of a temp of its type");
+    for (int i = 0; sum && temp && i < e->n; i++) {
+        bool known = e->arg[i] == s->red[0]->self;
+        for (int k = 0; k < s->n_dom; k++) known |= e->arg[i] == s->dom[k]->self;
+        if (!known)
+            verify_fail(v, s, "subscript %d of the decay is neither of the domain nor %s", i,
+                        s->red[0]->name);
+    }
 }
 
 static void check_vars(Verify *v, const Stmt *s, Map *vars) {
@@ -201,6 +224,8 @@ static void check_stmt(Verify *v, const Kernel *k, int at, Map *vars) {
         expr_visit(stmt_index(s, i), check_node, &r);
     }
     expr_visit(s->value, check_node, &r);
+    if (s->decay) expr_visit(s->decay, check_node, &r);
+    check_decay(v, s);
 }
 
 static void check_kernel(Verify *v, const Kernel *k) {

@@ -8,6 +8,7 @@
  *     what is not at home in registers or on the stack;
  *   - lanes run innermost, and along a reduction only where its recipe has lanes or order is all
  *     the same;
+ *   - a sum that decays has one serial loop over its outermost variable, around its others;
  *   - what is unrolled has a known and bounded number of copies.
  *
  * What cannot be seen to be right counts as wrong. */
@@ -68,6 +69,7 @@ static bool writes(const Stmt *s, const Tensor *t) {
 static void meet_stmt(Meet *m, const Stmt *s) {
     int rank = s->index ? stmt_target(s)->rank : 0;
     expr_visit(s->value, meet_load, m);
+    if (s->decay) expr_visit(s->decay, meet_load, m);
     for (int i = 0; i < rank; i++) expr_visit(s->index[i], meet_load, m);
     if (!writes(s, m->tensor)) return;
     Expr *index[MAX_RANK];
@@ -97,12 +99,18 @@ static bool is_common(const Order *o, const Nest *loop, const Tensor *t) {
     return loop->bind == BIND_BLOCK && home != SP_REG && home != SP_STACK;
 }
 
+/* A scan that is under way has the element that the loop is at, and so the result so far. */
+static bool is_running(const Stmt *scan, const Stmt *s, const Tensor *t, const Var *loop) {
+    return scan->kind == ST_SCAN && !scan->exclusive && !scan->reverse &&
+           scan->dom[scan->axis] == loop && meet(scan, s, t, loop).same;
+}
+
 /* The loops that both share, for a tensor that the first writes and the second touches. */
 static void check_shared(Order *o, const Place *a, const Place *b, const Tensor *t) {
     for (int d = 0; d < MIN(a->depth, b->depth) && a->path[d] == b->path[d]; d++) {
         const Var *loop = a->path[d]->var;
         bool threads = a->path[d]->bind == BIND_BLOCK; /* they combine their parts */
-        if (!threads && is_sum_var(o, a->stmt, loop))
+        if (!threads && is_sum_var(o, a->stmt, loop) && !is_running(a->stmt, b->stmt, t, loop))
             verify_fail(o->v, a->path[d], "inside the loop over %s, %%%s is not complete yet",
                         loop->name, t->name);
         for (int i = 0; i < a->stmt->n_dom; i++) {
@@ -120,6 +128,7 @@ static void check_shared(Order *o, const Place *a, const Place *b, const Tensor 
 static bool reads(const Stmt *s, const Tensor *t) {
     Meet m = {.tensor = t, .dim = -1, .same = true};
     expr_visit(s->value, meet_load, &m);
+    if (s->decay) expr_visit(s->decay, meet_load, &m);
     for (int i = 0; s->index && i < stmt_target(s)->rank; i++)
         expr_visit(s->index[i], meet_load, &m);
     return m.touches;
@@ -235,8 +244,22 @@ static void check_unroll(Order *o, const Place *p, int d, int64_t *copies) {
                     MOST_COPIES);
 }
 
+/* What fades does so once for each element of red[0]: that is one serial loop around the others. */
+static void check_decay(Order *o, const Place *p) {
+    const Stmt *s = p->stmt;
+    int at = -1;
+    for (int d = 0; d < p->depth; d++)
+        if (p->path[d]->var == s->red[0] && p->path[d]->bind == BIND_SERIAL) at = d;
+    for (int d = 0; d < at; d++)
+        if (p->path[d]->bind != BIND_BLOCK && is_sum_var(o, s, p->path[d]->var)) at = -1;
+    if (at < 0)
+        verify_fail(o->v, o->how, "%%%s decays: its other sums run inside a serial loop over %s",
+                    stmt_target(s)->name, s->red[0]->name);
+}
+
 static void check_loops(Order *o, const Place *p) {
     int64_t copies = 1;
+    if (p->stmt->decay) check_decay(o, p);
     for (int d = 0; d < p->depth && !o->v->found.n; d++) {
         Bind bind = p->path[d]->bind;
         if (bind == BIND_THREAD) check_thread(o, p, d);

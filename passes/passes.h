@@ -87,6 +87,7 @@ bool pass_scatters(Program *);
 bool pass_layout(Program *);
 bool pass_turn(Program *);
 bool pass_precision(Program *, const Options *);
+bool pass_gpu_attention(Program *, const Options *);
 bool pass_gpu_rows(Program *, const Options *);
 bool pass_numerics(Program *, const Options *);
 bool pass_schedule(Program *, const Options *);

@@ -100,6 +100,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
         KERNELS(turn);
     }
     if (opt->host) KERNELS(placement, opt); /* kernels are final from here on */
+    if (opt->level > 1) KERNELS(gpu_attention, opt); /* before gpu_rows: it has rows of keys */
     /* after layout: what lies next to each other */
     if (opt->level > 1) KERNELS(gpu_rows, opt);
     KERNELS(numerics, opt); /* before lower_math: sums of products are still visible as such */

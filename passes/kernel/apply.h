@@ -12,6 +12,7 @@ typedef struct Box {
     Stmt *def;
     int n;
     Var *root[MAX_RANK];
+    Var *running; /* a scan under way: the loop that it runs along, of which one element is kept */
     Expr *base[MAX_RANK], *size[MAX_RANK], *stride[MAX_RANK];
     /* where values of a root have gaps: the rank of the one that is `local` above the base */
     Var *local[MAX_RANK];
@@ -75,6 +76,8 @@ void apply_declare(Apply *, Nest *place, LBody *);
 /* ---- apply_stmt.c ---- */
 /* Writes the identity of one element (of all its lanes) */
 void apply_init(Apply *, Stmt *, LBody *);
+/* What has been added up so far fades */
+void apply_decay(Apply *, Stmt *, LBody *);
 void apply_finish(Apply *, Stmt *, LBody *); /* partial results of lanes into the result */
 void apply_stmt(Apply *, Stmt *, LBody *);
 /* Subscripts to offsets, guards of overhanging tiles */

@@ -8,6 +8,7 @@ typedef struct Path {
 
 static bool touches(const Stmt *s, const Tensor *t) {
     if (s->out == t || s->out2 == t || expr_uses_tensor(s->value, t)) return true;
+    if (s->decay && s->decay->tensor == t) return true;
     for (int i = 0; s->index && s->out && i < s->out->rank; i++)
         if (expr_uses_tensor(s->index[i], t)) return true;
     return false;
@@ -140,6 +141,15 @@ static Nest *leave_blocks(Path *place) {
     return outside;
 }
 
+/* A scan whose result is used only in the loop that it runs along: one element per line is kept,
+ * outside of that loop. Returns the loop's place on the path; -1: it is not such a scan. */
+static int running_at(const Stmt *def, const Tensor *t, const Path *place) {
+    bool plain = def->kind == ST_SCAN && def->out == t && !def->exclusive && !def->reverse;
+    for (int i = 0; plain && i < place->n; i++)
+        if (place->at[i]->var == def->dom[def->axis]) return i;
+    return -1;
+}
+
 static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
     Box *box = NEW(a->ctx->perm, Box);
     Path here = {.n = 0}, place = {.n = 0};
@@ -149,6 +159,8 @@ static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
     for (int i = 0; def->kind == ST_REDUCE && i < place.n; i++)
         for (int r = 0; r < def->n_red && place.at[i]->bind != BIND_BLOCK; r++)
             if (apply_is_part(a, def->red[r], place.at[i]->var)) place.n = i;
+    int running = running_at(def, t, &place);
+    if (running >= 0) box->running = place.at[running]->var, place.n = running;
     box->temp = t;
     box->def = def;
     box->place = place.n ? place.at[place.n - 1] : NULL;
@@ -164,6 +176,7 @@ static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
     for (int i = box->n - 1; i >= 0; i--) {
         range_below(a, box->root[i], &place, &box->base[i], &box->size[i]);
         if (apply_has_threads(a)) close_gaps(a, box, i, &place);
+        if (box->root[i] == box->running) box->size[i] = expr_int(a->ctx, 1);
         box->stride[i] = stride;
         stride = expr_mul(a->ctx, stride, box->size[i]);
     }

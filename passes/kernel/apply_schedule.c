@@ -29,6 +29,8 @@ LBody *apply_open_loop(Apply *a, LBody *body, Var *v, Bind kind, Expr *hi) {
 }
 
 static bool is_red_part(Apply *a, const Stmt *s, Var *loop) {
+    Box *scan = s->kind == ST_SCAN ? apply_box(a, s->out) : NULL;
+    if (scan && scan->running == loop) return true;
     for (int i = 0; s->kind == ST_REDUCE && i < s->n_red; i++)
         if (apply_is_part(a, s->red[i], loop)) return true;
     return false;
@@ -91,9 +93,21 @@ static void finish_reductions(Apply *a, Nest *nest, LBody *body, int n) {
     a->started.n -= n;
 }
 
+/* Sums that decay with the loop `nest`, in front of the part of its body that adds to them. */
+static void decay_sums(Apply *a, const Nest *nest, Nest *child, LBody *body) {
+    for (int i = 0; i < a->kernel->stmts.n; i++) {
+        Stmt *s = a->kernel->stmts.at[i];
+        if (s->decay && s->red[0] == nest->var && has_stmt(child, s))
+            domain_loops(a, child, s, body, apply_decay);
+    }
+}
+
 static void emit_children(Apply *a, Nest *nest, LBody *body) {
     apply_declare(a, nest, body);
-    for (int i = 0; i < nest->n_child; i++) emit_nest(a, nest->child[i], body);
+    for (int i = 0; i < nest->n_child; i++) {
+        decay_sums(a, nest, nest->child[i], body);
+        emit_nest(a, nest->child[i], body);
+    }
 }
 
 /* ---- tiles that do not divide ---- */
@@ -178,6 +192,15 @@ static void emit_tile_of(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *bod
     emit_rest(a, nest, s, whole, &l->other, inside);
 }
 
+/* Do all threads of a block have to come to something below? */
+static bool shares_sums(Apply *a, const Nest *nest) {
+    for (int i = 0; i < a->kernel->stmts.n; i++) {
+        const Stmt *s = a->kernel->stmts.at[i];
+        if (has_stmt(nest, s) && (nest->bind == BIND_BLOCK || apply_shares_sum(a, s))) return true;
+    }
+    return false;
+}
+
 /* The loop over the innermost part of a variable whose extent is a whole number of such parts: in
  * an overhanging tile one condition in front of it says for all of them whether they are there. */
 static LBody *guard_part(Apply *a, Nest *nest, LBody *body) {
@@ -189,7 +212,7 @@ static LBody *guard_part(Apply *a, Nest *nest, LBody *body) {
     Expr *rest = expr_mod(a->ctx, root->extent, expr_int(a->ctx, s->factor));
     bool guarded = false;
     for (int i = 0; i < a->guarded.n; i++) guarded |= a->guarded.at[i] == root;
-    if (!guarded || root == s->var || !expr_is(rest, 0)) return body;
+    if (!guarded || root == s->var || !expr_is(rest, 0) || shares_sums(a, nest)) return body;
     int n = a->bound.n, kept = 0;
     bind(a, nest->var, expr_int(a->ctx, 0));
     Expr *in = expr_op2(a->ctx, SOP_lt, apply_value(a, root), root->extent);

@@ -144,13 +144,23 @@ static void arg_stmt(Apply *a, Stmt *s, LBody *body) {
     apply_store(a, then, best, at, value);
 }
 
+/* A loop over the partial results of an element. */
+static Var *open_lanes(Apply *a, int lanes, LBody **body) {
+    LStmt *l = lstmt_new(a->ctx, L_FOR);
+    l->var = var_new(a->ctx, "lane", expr_int(a->ctx, lanes));
+    l->bind = BIND_VECTOR, l->lo = expr_int(a->ctx, 0), l->hi = l->var->extent;
+    lbody_add(a->ctx, *body, l);
+    *body = &l->body;
+    return l->var;
+}
+
 void apply_init(Apply *a, Stmt *s, LBody *body) {
     Expr *offset;
     Tensor *acc = storage(a, s->out);
     Box *box = apply_box(a, s->out);
     offset = apply_offset(a, s, s->out);
     Expr *identity = reduce_identity(a->ctx, s->op, acc->dtype);
-    if (s->out2) {
+    if (s->out2 && s->kind == ST_REDUCE) {
         Tensor *where = storage(a, s->out2);
         Expr *first = expr_const_int(a->ctx, where->dtype, 0);
         apply_store(a, body, where, apply_offset(a, s, s->out2), first);
@@ -159,12 +169,21 @@ void apply_init(Apply *a, Stmt *s, LBody *body) {
         apply_store(a, body, acc, offset, identity);
         return;
     }
-    Var *lane = var_new(a->ctx, "lane", expr_int(a->ctx, box->lanes));
-    LStmt *l = lstmt_new(a->ctx, L_FOR);
-    l->var = lane, l->bind = BIND_VECTOR, l->lo = expr_int(a->ctx, 0), l->hi = lane->extent;
-    lbody_add(a->ctx, body, l);
-    apply_store(a, &l->body, box->lane_buffer,
+    Var *lane = open_lanes(a, box->lanes, &body);
+    apply_store(a, body, box->lane_buffer,
           expr_add(a->ctx, expr_muli(a->ctx, offset, box->lanes), lane->self), identity);
+}
+
+void apply_decay(Apply *a, Stmt *s, LBody *body) {
+    Box *box = apply_box(a, s->out);
+    Expr *offset = apply_offset(a, s, s->out), *by = apply_loads(a, s, s->decay);
+    Tensor *acc = box && box->lanes > 1 ? box->lane_buffer : storage(a, s->out);
+    if (acc == (box ? box->lane_buffer : NULL)) {
+        Var *lane = open_lanes(a, box->lanes, &body);
+        offset = expr_add(a->ctx, expr_muli(a->ctx, offset, box->lanes), lane->self);
+    }
+    by = expr_cast(a->ctx, acc->dtype, by);
+    apply_store(a, body, acc, offset, expr_op2(a->ctx, SOP_mul, apply_element(a, acc, offset), by));
 }
 
 /* A balanced tree: halves are added until one is left. */
@@ -206,23 +225,40 @@ static void scatter_stmt(Apply *a, Stmt *s, LBody *body) {
     apply_store(a, body, t, offset, value);
 }
 
+/* What is in front of the element at `here`: in the element `before` it, or, where one is kept for
+ * all, in that one. */
+static Expr *scanned_so_far(Apply *a, Stmt *s, Expr *here, Expr *before) {
+    Box *box = apply_box(a, s->out);
+    Expr *index[MAX_RANK];
+    for (int i = 0; i < s->n_dom; i++) index[i] = s->dom[i]->self;
+    index[s->axis] = box && box->running ? here : before;
+    Expr *load = expr_load(a->ctx, s->out, index, s->n_dom);
+    if (box && box->running) return load;
+    Expr *inside = expr_op2(a->ctx, SOP_gt, s->dom[s->axis]->self, expr_int(a->ctx, 0));
+    return expr_guard(a->ctx, inside, load, reduce_identity(a->ctx, s->op, s->out->dtype));
+}
+
 /* out[q] = out[q before] OP value, q running up or down the axis; its loop is serial. */
 static void scan_stmt(Apply *a, Stmt *s, LBody *body) {
     Var *v = s->dom[s->axis];
     Expr *one = expr_int(a->ctx, 1), *last = expr_sub(a->ctx, v->extent, one);
     Expr *here = s->reverse ? expr_sub(a->ctx, last, v->self) : v->self;
     Expr *before = s->reverse ? expr_add(a->ctx, here, one) : expr_sub(a->ctx, here, one);
-    Expr *index[MAX_RANK], *identity = reduce_identity(a->ctx, s->op, s->out->dtype);
-    for (int i = 0; i < s->n_dom; i++) index[i] = i == s->axis ? before : s->dom[i]->self;
-    Expr *inside = expr_op2(a->ctx, SOP_gt, v->self, expr_int(a->ctx, 0));
-    Expr *sum = expr_guard(a->ctx, inside, expr_load(a->ctx, s->out, index, s->n_dom), identity);
+    Expr *sum = scanned_so_far(a, s, here, before), *index[MAX_RANK];
     Expr *value = expr_cast(a->ctx, s->out->dtype,
                             expr_subst1(a->ctx, s->value, v, s->exclusive ? before : here));
-    if (s->exclusive) value = expr_guard(a->ctx, inside, value, identity);
-    index[s->axis] = here;
+    if (s->exclusive) {
+        Expr *inside = expr_op2(a->ctx, SOP_gt, v->self, expr_int(a->ctx, 0));
+        value = expr_guard(a->ctx, inside, value,
+                           reduce_identity(a->ctx, s->op, s->out->dtype));
+    }
+    for (int i = 0; i < s->n_dom; i++) index[i] = i == s->axis ? here : s->dom[i]->self;
     Stmt placed = *s;
     placed.index = index;
     Expr *next = apply_loads(a, s, reduce_combine(a->ctx, s->op, sum, value));
+    if (s->out2)
+        apply_store(a, body, storage(a, s->out2), apply_offset(a, &placed, s->out2),
+                    apply_loads(a, s, sum));
     apply_store(a, body, storage(a, s->out), apply_offset(a, &placed, s->out), next);
 }
 

@@ -361,6 +361,8 @@ static void give_position(Rows *r, int at) {
 
 static bool make_rows(Program *p, Kernel *k) {
     Rows r = {.program = p, .ctx = p->ctx, .kernel = k};
+    for (int i = 0; i < k->stmts.n; i++)
+        if (k->stmts.at[i]->decay) return false; /* gpu_attention.c's */
     for (int i = 0; i < k->stmts.n; i++) drop_ones(p->ctx, k->stmts.at[i]);
     if (!has_form(&r) || !is_rows(&r)) return false;
     for (int i = 0; i < k->stmts.n; i++) rename_axes(&r, k->stmts.at[i]);

@@ -203,10 +203,19 @@ static bool is_below_max(const Where *w, const Expr *e) {
     return max && among(w, e->arg[0], e->arg[1], s);
 }
 
+/* min(x, 0) and its kind */
+static bool is_cut(const Expr *e) {
+    bool min = e->kind == E_OP && e->op == SOP_min;
+    for (int i = 0; min && i < 2; i++)
+        if (e->arg[i]->kind == E_FLT && e->arg[i]->f <= 0) return true;
+    return false;
+}
+
 static Expr *expand_down(void *user, Expr *e) {
     Where *w = user;
     Math m = {w->ctx, DT_F32, DT_I32};
     bool exp = e->kind == E_OP && e->op == SOP_exp && e->type == DT_F32 && !w->strict;
+    if (exp && is_cut(e->arg[0])) return math_exp_down(&m, e->arg[0], true);
     return exp && is_below_max(w, e->arg[0]) ? math_exp_down(&m, e->arg[0], false) : e;
 }
 

@@ -51,7 +51,8 @@ void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt
                .strict = opt->fp == FP_STRICT,
                .how = new_how(p, m)};
     int64_t lo, hi;
-    bool done = schedule_gpu_rows(&s) || schedule_gpu_scan(&s) || schedule_scatter(&s);
+    bool done = schedule_gpu_attention(&s) || schedule_gpu_rows(&s) || schedule_gpu_scan(&s) ||
+                schedule_scatter(&s);
     if (!done && opt->level > 0) done = schedule_attention(&s) || schedule_tile(&s);
     if (!done) schedule_rows(&s);
     How *general = s.how;

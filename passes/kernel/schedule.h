@@ -72,6 +72,7 @@ void schedule_kernel(Program *, Kernel *, const Machine *, const Options *, int 
 /* ---- for GPUs ---- */
 bool schedule_is_gpu(const Sched *);
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
+bool schedule_gpu_attention(Sched *); /* a running maximum; false: not of this kind */
 bool schedule_gpu_rows(Sched *); /* reductions along rows; false: not of this kind */
 /* ---- gpu_rows_keep.c ---- */
 /* Rows along q: what several statements need is kept in registers. */

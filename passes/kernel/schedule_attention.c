@@ -197,6 +197,17 @@ static void find_turned(Rows *r, Part *p) {
     }
 }
 
+/* Does only the tile see the result? */
+static bool stays_in_tile(const Rows *r, const Part *p) {
+    Kernel *k = r->s->kernel;
+    for (int i = 0; i < k->stmts.n; i++) {
+        bool inside = false;
+        for (int j = 0; j < p->n; j++) inside |= k->stmts.at[i] == p->at[j];
+        if (!inside && expr_uses_tensor(k->stmts.at[i]->value, p->at[0]->out)) return false;
+    }
+    return true;
+}
+
 static void prepare_contraction(Rows *r, Part *p) {
     Stmt *s = p->at[0];
     if (r->again) p->lanes = own_var(r, s);
@@ -207,7 +218,7 @@ static void prepare_contraction(Rows *r, Part *p) {
     int64_t extent = extent_or(p->lanes->extent, 1024);
     how_split(r->s, p->lanes, extent <= lanes ? lanes : lanes * vectors, TAIL_MASK, &p->lanes_out,
               &p->lanes_in);
-    how_home(r->s, s->out, SP_REG);
+    if (stays_in_tile(r, p)) how_home(r->s, s->out, SP_REG);
 }
 
 static int find_parts(Rows *r, Part *parts, int max) {

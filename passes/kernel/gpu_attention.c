@@ -1,0 +1,260 @@
+/* GPUs: attention reads its keys once, block by block, and never stores a row of scores.
+ *
+ *   %x[b,h,m] = max[n<N] %s[b,h,m,n];  %p[b,h,m,n] = exp(%s - %x)
+ *   %z[b,h,m] = sum[n<N] %p;           %o[b,h,m,e] = sum[n<N] %p * %v
+ *
+ * becomes, with key n = (j * U + u) * L + lane, what is called online softmax (Milakov and
+ * Gimelshein, 2018) and, with the products around it, FlashAttention (Dao et al., 2022, section 3):
+ *
+ *   %top[b,h,m,j] = max[u<U, lane<L] %s[b,h,m,j,u,lane]
+ *   %x, %x.old[b,h,m,j] = scan max[j] %top
+ *   %fade[b,h,m,j] = exp(%x.old - %x)
+ *   %p[b,h,m,j,u,lane] = exp(%s - %x[b,h,m,j])
+ *   %z[b,h,m] = sum[j<J, u<U, lane<L] %p             decay %fade[b,h,m,j]  by f32 lanes L
+ *   %o[b,h,m,w,lane] = sum[j<J, k<U*L] %p * %v       decay %fade[b,h,m,j]
+ *
+ * All exponents are finite differences: the maximum is at least the least finite number. So a row
+ * whose keys are all masked by -inf has a sum of 0, which is read as the NaN that it was.
+ *
+ * Requires: names of variables are those of one kernel. Keeps: what is computed, but for the order
+ * of sums, which it sets. */
+#include "passes/kernel/gpu_attention.h"
+
+enum { PER_LANE = 4 };
+
+/* ---- the new variables and temps ---- */
+static Expr *f32(Online *a, double v) {
+    return expr_const_flt(a->ctx, DT_F32, v);
+}
+
+static int with_rows(const Online *a, Expr **list) {
+    for (int i = 0; i < a->n_rows; i++) list[i] = a->row[i]->self;
+    return a->n_rows;
+}
+
+/* A temp over the rows and n more variables. */
+static Tensor *new_temp(Online *a, const char *name, Var *const *more, int n) {
+    Expr *dims[MAX_RANK];
+    for (int i = 0; i < a->n_rows; i++) dims[i] = a->row[i]->extent;
+    for (int i = 0; i < n; i++) dims[a->n_rows + i] = more[i]->extent;
+    return program_temp(a->program, name, DT_F32, dims, a->n_rows + n);
+}
+
+static Expr *load_at(Online *a, Tensor *t, Expr *const *more, int n) {
+    Expr *index[MAX_RANK];
+    int count = with_rows(a, index);
+    for (int i = 0; i < n; i++) index[count++] = more[i];
+    return expr_load(a->ctx, t, index, count);
+}
+
+static Var *new_var(Online *a, const char *name, Expr *extent) {
+    return var_new(a->ctx, name, extent);
+}
+
+static void make_names(Online *a) {
+    Ctx *c = a->ctx;
+    int64_t each = (int64_t)a->lanes * PER_LANE;
+    Expr *keys = a->max->red[0]->extent, *block = expr_int(c, each);
+    a->j = new_var(a, "j", expr_ceildiv(c, keys, block));
+    a->u = new_var(a, "u", expr_int(c, PER_LANE));
+    a->lane = new_var(a, "lane", expr_int(c, a->lanes));
+    a->k = new_var(a, "k", block);
+    a->w = new_var(a, "w", expr_floordiv(c, a->e->extent, expr_int(c, a->lanes)));
+    Var *key[] = {a->j, a->u, a->lane}, *width[] = {a->w, a->lane};
+    for (int i = 0; i < a->n_keyed; i++)
+        a->keyed[i].now = new_temp(a, a->keyed[i].old->name, key, 3);
+    a->top = new_temp(a, "top", key, 1);
+    a->best = new_temp(a, a->max->out->name, key, 1);
+    a->old = new_temp(a, arena_printf(c->perm, "%s.old", a->max->out->name), key, 1);
+    a->fade = new_temp(a, "fade", key, 1);
+    a->wide = new_temp(a, a->o->out->name, width, 2);
+}
+
+/* The key that block j has at k. */
+static Expr *key_at(Online *a, Expr *k) {
+    return expr_add(a->ctx, expr_mul(a->ctx, a->j->self, a->k->extent), k);
+}
+
+static Expr *exists(Online *a, Expr *key) {
+    Expr *keys = a->max->red[0]->extent;
+    if (expr_is(expr_mod(a->ctx, keys, a->k->extent), 0)) return NULL;
+    return expr_op2(a->ctx, SOP_lt, key, keys);
+}
+
+/* ---- the new statements ---- */
+typedef struct Place { /* where elements of the keyed temps and of o are read */
+    Online *a;
+    Expr *index[3];
+} Place;
+
+static Expr *swap_load(void *user, Expr *e) {
+    Place *p = user;
+    Online *a = p->a;
+    if (e->kind != E_LOAD) return e;
+    for (int i = 0; i < a->n_keyed; i++)
+        if (a->keyed[i].old == e->tensor) return load_at(a, a->keyed[i].now, p->index, 3);
+    if (e->tensor == a->o->out)
+        return load_at(a, a->wide, (Expr *[]){a->w->self, a->lane->self}, 2);
+    if (e->tensor != a->sum->out) return e;
+    Expr *none = expr_op2(a->ctx, SOP_eq, e, f32(a, 0));
+    return expr_op3(a->ctx, SOP_select, none, f32(a, 0.0 / 0.0), e);
+}
+
+/* Value of a statement with v written as `by`. */
+static Expr *moved(Online *a, Expr *value, Expr *const *index, Var *v, Expr *by) {
+    Place p = {a, {index[0], index[1], index[2]}};
+    return expr_subst1(a->ctx, expr_rewrite(a->ctx, value, swap_load, &p), v, by);
+}
+
+static Stmt *add(Online *a, StmtKind kind, Tensor *out, Var *const *more, int n, Expr *value) {
+    Var *dom[MAX_RANK];
+    for (int i = 0; i < a->n_rows; i++) dom[i] = a->row[i];
+    for (int i = 0; i < n; i++) dom[a->n_rows + i] = more[i];
+    Stmt *s = stmt_new(a->ctx, kind, out, dom, a->n_rows + n, value);
+    vec_push(a->ctx->perm, &a->kernel->stmts, s);
+    return s;
+}
+
+static void sums_over(Online *a, Stmt *s, Reduce op, Var *const *red, int n, int lanes) {
+    s->op = op;
+    s->red = NEW_ARRAY(a->ctx->perm, Var *, n);
+    memcpy(s->red, red, sizeof *red * (size_t)n);
+    s->n_red = n;
+    s->recipe = (Recipe){DT_F32, lanes, 0, 0};
+}
+
+/* A product whose factors are 0 where there is no key; exponentials are so anyway. */
+static Expr *product(Online *a, Expr *value, Expr *there) {
+    Expr *factor[2] = {value->arg[0], value->arg[1]};
+    for (int i = 0; i < 2 && there; i++) {
+        bool own = factor[i]->kind == E_LOAD && factor[i]->tensor->space == SP_TEMP;
+        if (expr_uses_var(factor[i], a->j) && !own)
+            factor[i] = expr_guard(a->ctx, there, factor[i], f32(a, 0));
+    }
+    return expr_op2(a->ctx, SOP_mul, factor[0], factor[1]);
+}
+
+static void add_scores(Online *a, Stmt *const *old, int n) {
+    Ctx *c = a->ctx;
+    Var *key[] = {a->j, a->u, a->lane};
+    Expr *index[] = {a->j->self, a->u->self, a->lane->self};
+    Expr *in_block = expr_add(c, expr_muli(c, a->u->self, a->lanes), a->lane->self);
+    Expr *at = key_at(a, in_block);
+    a->there = exists(a, at);
+    for (int i = 0; i < n; i++) {
+        Expr *value = moved(a, old[i]->value, index, attention_own_var(a, old[i]), at);
+        Stmt *s = add(a, old[i]->kind, a->keyed[i].now, key, 3, value);
+        if (i == 0) {
+            s->value = product(a, value, a->there);
+            sums_over(a, s, RED_SUM, old[i]->red, old[i]->n_red, 0);
+        } else if (a->there) {
+            s->value = expr_guard(c, a->there, value, f32(a, -1.0 / 0.0));
+        }
+    }
+}
+
+/* What a row's maximum is taken of. */
+static Expr *score(Online *a, int n) {
+    Expr *index[] = {a->j->self, a->u->self, a->lane->self};
+    for (int i = 0; i < n; i++)
+        if (a->keyed[i].old == a->max->value->tensor) {
+            Expr *e = load_at(a, a->keyed[i].now, index, 3);
+            return i || !a->there ? e : expr_guard(a->ctx, a->there, e, f32(a, -1.0 / 0.0));
+        }
+    BUG("no scores");
+}
+
+static Expr *finite(Online *a, Expr *x) {
+    return expr_op2(a->ctx, SOP_max, x, f32(a, -3.4028234663852886e38));
+}
+
+/* exp(x - the maximum so far), of which lower_math sees that it is not above 1. */
+static Expr *share(Online *a, Expr *x) {
+    Expr *best = finite(a, load_at(a, a->best, &a->j->self, 1));
+    Expr *less = expr_op2(a->ctx, SOP_sub, x, best);
+    return expr_op1(a->ctx, SOP_exp, expr_op2(a->ctx, SOP_min, less, f32(a, 0)));
+}
+
+static void add_softmax(Online *a, int n) {
+    Var *key[] = {a->j, a->u, a->lane};
+    Stmt *top = add(a, ST_REDUCE, a->top, key, 1, score(a, n));
+    sums_over(a, top, RED_MAX, key + 1, 2, a->lanes);
+    Stmt *best = add(a, ST_SCAN, a->best, key, 1, load_at(a, a->top, &a->j->self, 1));
+    best->op = RED_MAX, best->out2 = a->old, best->axis = a->n_rows;
+    Expr *old = finite(a, load_at(a, a->old, &a->j->self, 1));
+    add(a, ST_MAP, a->fade, key, 1, share(a, old));
+    add(a, ST_MAP, a->keyed[n].now, key, 3, share(a, score(a, n)));
+    Expr *index[] = {a->j->self, a->u->self, a->lane->self};
+    Stmt *sum = add(a, ST_REDUCE, a->sum->out, NULL, 0, load_at(a, a->keyed[n].now, index, 3));
+    sums_over(a, sum, RED_SUM, key, 3, a->lanes);
+    sum->decay = load_at(a, a->fade, &a->j->self, 1);
+}
+
+static Expr *across(Online *a) {
+    return expr_add(a->ctx, expr_muli(a->ctx, a->w->self, a->lanes), a->lane->self);
+}
+
+static void add_product(Online *a) {
+    Ctx *c = a->ctx;
+    Expr *lanes = expr_int(c, a->lanes), *at = key_at(a, a->k->self), *there = exists(a, at);
+    Expr *index[] = {a->j->self, expr_floordiv(c, a->k->self, lanes),
+                     expr_mod(c, a->k->self, lanes)};
+    Var *width[] = {a->w, a->lane}, *red[] = {a->j, a->k};
+    Expr *value = moved(a, a->o->value, index, a->o->red[0], at);
+    value = product(a, expr_subst1(c, value, a->e, across(a)), there);
+    Stmt *s = add(a, ST_REDUCE, a->wide, width, 2, value);
+    sums_over(a, s, RED_SUM, red, 2, 0);
+    s->decay = load_at(a, a->fade, &a->j->self, 1);
+}
+
+static void add_final(Online *a, Stmt *s) {
+    Ctx *c = a->ctx;
+    Var *e = attention_width(a, s), **dom = NEW_ARRAY(c->perm, Var *, s->n_dom + 1);
+    Expr **index = NEW_ARRAY(c->perm, Expr *, s->out->rank + 1), *none[3] = {NULL};
+    for (int i = 0; i < s->out->rank; i++)
+        index[i] = moved(a, stmt_index(s, i), none, e, across(a));
+    int n = 0;
+    for (int i = 0; i < s->n_dom; i++)
+        if (s->dom[i] != e) dom[n++] = s->dom[i];
+    dom[n++] = a->w, dom[n++] = a->lane;
+    Stmt *now = stmt_new(c, ST_MAP, s->out, dom, n, moved(a, s->value, none, e, across(a)));
+    now->index = index;
+    vec_push(c->perm, &a->kernel->stmts, now);
+}
+
+static void rewrite(Online *a) {
+    int n = a->kernel->stmts.n, before = n - a->n_final - 4;
+    Stmt **old = NEW_ARRAY(a->ctx->perm, Stmt *, n);
+    memcpy(old, a->kernel->stmts.at, sizeof *old * (size_t)n);
+    a->kernel->stmts.n = 0;
+    make_names(a);
+    add_scores(a, old, before);
+    add_softmax(a, before);
+    add_product(a);
+    for (int i = n - a->n_final; i < n; i++) add_final(a, old[i]);
+}
+
+/* ---- the pass ---- */
+typedef struct Each {
+    Program *program;
+    const Options *opt;
+    bool changed;
+} Each;
+
+static void visit(void *user, Block *b, Item *it) {
+    Each *e = user;
+    (void)b;
+    if (it->kind != ITEM_KERNEL || (e->opt->host && !it->device)) return;
+    Online a = {.program = e->program, .ctx = e->program->ctx, .kernel = it->kernel};
+    if (!attention_find(&a)) return;
+    rewrite(&a);
+    e->changed = true;
+}
+
+PASS(gpu_attention, KERNELS, "GPUs: attention with a running maximum over blocks of keys")
+bool pass_gpu_attention(Program *p, const Options *opt) {
+    Each e = {.program = p, .opt = opt};
+    if (opt->n_machines == 1 && !strcmp(opt->machine[0]->family, "cuda"))
+        program_each_item(p, visit, &e);
+    return e.changed;
+}

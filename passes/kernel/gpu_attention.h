@@ -1,0 +1,37 @@
+/* Shared by gpu_attention*.c: a kernel of attention, its parts found and what they become. */
+#ifndef ONNXCC_PASSES_GPU_ATTENTION_H
+#define ONNXCC_PASSES_GPU_ATTENTION_H
+
+#include "passes/kernel/schedule.h"
+
+enum { MOST_KEYED = 8 };
+
+typedef struct Keyed { /* a temp with an element per key, and what it becomes */
+    Tensor *old, *now;
+} Keyed;
+
+typedef struct Online {
+    Program *program;
+    Ctx *ctx;
+    Kernel *kernel;
+    Stmt *scores, *max, *p, *sum, *o;
+    int n_final; /* statements behind o */
+    Var *row[MAX_RANK];
+    int n_rows;
+    Var *e; /* of o */
+    int lanes;
+    Var *j, *u, *lane, *k, *w;
+    Expr *there; /* does the key exist? NULL: it always does */
+    Keyed keyed[MOST_KEYED];
+    int n_keyed;
+    Tensor *top, *best, *old, *fade, *wide;
+} Online;
+
+/* ---- gpu_attention_find.c ---- */
+/* Is the kernel attention, scores first? Finds its parts and how many lanes share a row. */
+bool attention_find(Online *);
+Var *attention_own_var(const Online *, const Stmt *); /* rows, then this one; NULL: others */
+/* The variable of a statement behind o that runs along its width; NULL: it has another form */
+Var *attention_width(const Online *, const Stmt *);
+
+#endif
