@@ -67,4 +67,23 @@ int code_offset(Columns *, Buffer *, Expr *const *index, int rank); /* row-major
 typedef ScalarValue Column[LANES];
 bool code_run(Columns *, Column *regs, int n); /* on n lanes; false after a report */
 
+/* ---- kernel_interp_fold.c ---- */
+typedef struct Fold { /* a reduction under way, or one line of a scan */
+    const Stmt *stmt;
+    DType type; /* of the accumulator */
+    ScalarOp op;
+    ScalarValue identity;
+    int lanes;
+    ScalarValue *part, total;
+    int64_t best; /* argmax: position */
+    bool any;
+} Fold;
+void fold_open(Interp *, const Stmt *, Fold *);
+void fold_reset(Fold *);
+ScalarValue fold_join(const Fold *, ScalarValue a, ScalarValue b); /* by the operation */
+ScalarValue fold_tree(Fold *); /* of the partial results */
+void fold_block(Fold *);       /* adds their tree to the running total, and begins new ones */
+void fold_best(Fold *, ScalarValue, int64_t position); /* argmax, argmin */
+ScalarValue fold_product(const Fold *, ScalarValue x, ScalarValue y, ScalarValue sum);
+
 #endif

@@ -12,17 +12,6 @@ typedef struct Points {
     int64_t total;
 } Points;
 
-typedef struct Fold { /* a reduction under way, or one line of a scan */
-    const Stmt *stmt;
-    DType type; /* of the accumulator */
-    ScalarOp op;
-    ScalarValue identity;
-    int lanes;
-    ScalarValue *part, total;
-    int64_t best; /* argmax: position */
-    bool any;
-} Fold;
-
 typedef struct Run {
     Interp *in;
     const Stmt *stmt;
@@ -83,73 +72,6 @@ static void fill_vars(Run *r, int n) {
     }
 }
 
-/* ---- folding ---- */
-
-static ScalarValue combine(const Fold *f, ScalarValue a, ScalarValue b) {
-    ScalarValue args[2] = {a, b};
-    if (f->type == DT_F32 && f->op == SOP_add) return (ScalarValue){.f = a.f + b.f};
-    return scalar_eval(f->op, f->type, f->type, args);
-}
-
-static ScalarOp fold_op(Reduce op) {
-    static const ScalarOp ops[] = {SOP_add, SOP_mul, SOP_max, SOP_min,
-                                   SOP_max, SOP_min, SOP_or,  SOP_and};
-    return op == RED_SET ? SOP_add : ops[op];
-}
-
-static void fold_open(Run *r, Fold *f) {
-    const Stmt *s = r->stmt;
-    DType out = s->out ? s->out->dtype : s->value->type;
-    f->stmt = s;
-    f->type = s->recipe.acc != DT_NONE ? s->recipe.acc
-              : s->kind == ST_REDUCE   ? s->value->type
-                                       : out;
-    f->op = fold_op(s->op);
-    f->identity = scalar_of_expr(reduce_identity(r->in->ctx, s->op, f->type));
-    f->lanes = MAX(s->recipe.lanes, 1);
-    f->part = NEW_ARRAY(r->in->scratch, ScalarValue, f->lanes);
-}
-
-static void fold_reset(Fold *f) {
-    for (int i = 0; i < f->lanes; i++) f->part[i] = f->identity;
-    f->total = f->identity;
-    f->any = false;
-    f->best = 0;
-}
-
-/* The partial results as a balanced tree: the upper half is added to the lower until one is
- * left. */
-static ScalarValue fold_tree(Fold *f) {
-    int n = f->lanes;
-    while (n > 1) {
-        int half = (n + 1) / 2;
-        for (int i = 0; i + half < n; i++) f->part[i] = combine(f, f->part[i], f->part[i + half]);
-        n = half;
-    }
-    return f->part[0];
-}
-
-static void fold_block(Fold *f) {
-    f->total = combine(f, f->total, fold_tree(f));
-    for (int i = 0; i < f->lanes; i++) f->part[i] = f->identity;
-}
-
-static void fold_best(Fold *f, ScalarValue v, int64_t position) {
-    ScalarValue args[2] = {v, f->total};
-    bool max = f->stmt->op == RED_ARGMAX;
-    ScalarOp better = f->stmt->last ? (max ? SOP_ge : SOP_le) : max ? SOP_gt : SOP_lt;
-    if (f->any && !scalar_eval(better, f->type, DT_BOOL, args).i) return;
-    f->any = true;
-    f->total = v;
-    f->best = position;
-}
-
-static ScalarValue product_sum(const Fold *f, ScalarValue x, ScalarValue y, ScalarValue sum) {
-    ScalarValue args[3] = {x, y, sum};
-    if (f->type == DT_F32) return (ScalarValue){.f = fmaf(x.f, y.f, sum.f)};
-    return scalar_eval(SOP_fma, f->type, f->type, args);
-}
-
 /* ---- the forms of statements ---- */
 
 static void store(Buffer *b, int64_t offset, DType from, ScalarValue v) {
@@ -179,8 +101,8 @@ static void fold_point(Run *r, Fold *f, int i, int64_t k, int64_t position) {
         return;
     }
     ScalarValue *part = &f->part[f->lanes == 1 ? 0 : k / MAX(s->recipe.runs, 1) % f->lanes];
-    if (r->value < 0) *part = product_sum(f, r->regs[r->x][i], r->regs[r->y][i], *part);
-    else *part = combine(f, *part, lane_value(r, f, i));
+    if (r->value < 0) *part = fold_product(f, r->regs[r->x][i], r->regs[r->y][i], *part);
+    else *part = fold_join(f, *part, lane_value(r, f, i));
     if (s->recipe.blocks && (k + 1) % s->recipe.blocks == 0) fold_block(f);
 }
 
@@ -215,7 +137,7 @@ static void fold_run(Run *r, Fold *f, int i, int run, int64_t position, int64_t 
 static bool run_reduce(Run *r) {
     const Stmt *s = r->stmt;
     Fold f = {0};
-    fold_open(r, &f);
+    fold_open(r->in, r->stmt, &f);
     fold_reset(&f);
     int64_t inner = s->n_red ? r->points.extent[r->points.n - 1] : 1, position = 0;
     for (int64_t p = 0; p < r->points.total; p += LANES) {
@@ -239,7 +161,7 @@ static bool run_reduce(Run *r) {
 static bool run_empty(Run *r) {
     Fold f = {0};
     int64_t n = 1;
-    fold_open(r, &f);
+    fold_open(r->in, r->stmt, &f);
     fold_reset(&f);
     const Buffer *b = r->out ? r->out : r->out2;
     for (int i = 0; i < b->tensor->rank; i++) n *= b->dims[i];
@@ -264,14 +186,14 @@ static void scatter_one(Run *r, const Fold *f, int i) {
     DType t = r->out->tensor->dtype;
     ScalarValue v = scalar_cast(r->stmt->value->type, f->type, r->regs[r->value][i]);
     const char *at = (const char *)r->out->data + (size_t)offset * dtype_bytes(t);
-    if (r->stmt->op != RED_SET) v = combine(f, scalar_cast(t, f->type, scalar_load(t, at)), v);
+    if (r->stmt->op != RED_SET) v = fold_join(f, scalar_cast(t, f->type, scalar_load(t, at)), v);
     store(r->out, offset, f->type, v);
 }
 
 /* A point is one lane at a time: subscripts may collide. */
 static bool run_scatter(Run *r) {
     Fold f = {0};
-    fold_open(r, &f);
+    fold_open(r->in, r->stmt, &f);
     for (int64_t p = 0; p < r->points.total; p += LANES) {
         int n = (int)MIN(LANES, r->points.total - p);
         fill_vars(r, n);
@@ -289,19 +211,19 @@ static void scan_line(Fold *f, const Stmt *s, ScalarValue *line, int64_t n) {
     for (int64_t first = 0; first < n; first += tile) {
         fold_reset(f);
         for (int64_t k = 0; k < tile && first + k < n; k++)
-            f->part[k / runs] = combine(f, f->part[k / runs], line[first + k]);
+            f->part[k / runs] = fold_join(f, f->part[k / runs], line[first + k]);
         for (int64_t by = 1; by < f->lanes; by *= 2)
             for (int64_t l = f->lanes - 1; l >= by; l--)
-                f->part[l] = combine(f, f->part[l - by], f->part[l]);
+                f->part[l] = fold_join(f, f->part[l - by], f->part[l]);
         ScalarValue sum = carry;
         for (int64_t k = 0; k < tile && first + k < n; k++) {
             if (k % runs == 0)
-                sum = combine(f, carry, k ? f->part[k / runs - 1] : f->identity);
-            ScalarValue next = combine(f, sum, line[first + k]);
+                sum = fold_join(f, carry, k ? f->part[k / runs - 1] : f->identity);
+            ScalarValue next = fold_join(f, sum, line[first + k]);
             line[first + k] = s->exclusive ? sum : next;
             sum = next;
         }
-        carry = combine(f, carry, f->part[f->lanes - 1]);
+        carry = fold_join(f, carry, f->part[f->lanes - 1]);
     }
 }
 
@@ -328,7 +250,7 @@ static bool run_scan_lanes(Run *r, Fold *f) {
 static bool run_scan(Run *r) {
     const Stmt *s = r->stmt;
     Fold f = {0};
-    fold_open(r, &f);
+    fold_open(r->in, r->stmt, &f);
     if (f.lanes > 1) return run_scan_lanes(r, &f);
     int64_t inner = 1, length = r->points.extent[s->axis];
     for (int i = s->axis + 1; i < r->points.n; i++) inner *= r->points.extent[i];
@@ -342,7 +264,7 @@ static bool run_scan(Run *r) {
         for (int i = 0; i < n; i++) {
             ScalarValue *at = &line[(p + i) / (inner * length) * inner + (p + i) % inner];
             ScalarValue before = *at;
-            *at = combine(&f, before, lane_value(r, &f, i));
+            *at = fold_join(&f, before, lane_value(r, &f, i));
             store(r->out, r->regs[r->offset][i].i, f.type, s->exclusive ? before : *at);
             if (r->out2) store(r->out2, r->regs[r->offset][i].i, f.type, before);
         }

@@ -1,4 +1,4 @@
-/* Shared by the two files of the verifier of kernels. */
+/* Shared by kernel_verify*.c. */
 #ifndef ONNXCC_IR_KERNEL_VERIFY_H
 #define ONNXCC_IR_KERNEL_VERIFY_H
 
@@ -16,6 +16,9 @@ typedef struct Verify {
     VEC(Finding) found;
 } Verify;
 void verify_fail(Verify *, const void *where, const char *fmt, ...) PRINTF(3, 4);
+bool verify_declared(const Verify *, const Tensor *);
+/* Statement `at` of the kernel; vars: those of the kernel so far, by name. */
+void verify_stmt(Verify *, const Kernel *, int at, Map *vars);
 void verify_how(Verify *, const Kernel *, const How *);
 /* Where statements and loops stand, which must compute what the statements say in their order. */
 void verify_order(Verify *, const Kernel *, const How *);
