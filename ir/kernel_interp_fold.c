@@ -1,5 +1,5 @@
-/* How a reduction or a scan comes to its result: partial results of lanes and blocks, best elements,
- * sums of products with one rounding. */
+/* How a reduction or a scan comes to its result: partial results of lanes and blocks, best
+ * elements, sums of products with one rounding. */
 #include "ir/kernel_interp.h"
 
 #include <math.h>
