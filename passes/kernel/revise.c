@@ -53,11 +53,23 @@ void revisions_excess(Revisions *r, const Kernel *k, int64_t bytes, const char *
 }
 
 /* ---- one kernel ---- */
+/* Names are made unique by _1, _2 ..., which says nothing. */
+static const char *without_numbers(Ctx *ctx, const char *text) {
+    static const char digits[] = "0123456789";
+    Str s = str_new(ctx->perm);
+    for (; *text; text++) {
+        size_t n = *text == '_' ? strspn(text + 1, digits) : 0;
+        if (n) text += n;
+        else str_char(&s, *text);
+    }
+    return str_c(&s);
+}
+
 static const char *text_of(Ctx *ctx, const Kernel *k) {
     Str s = str_new(ctx->perm);
     KPrint print = {.ctx = ctx, .s = &s};
     for (int i = 0; i < k->hows.n; i++) kprint_how(&print, k, k->hows.at[i]);
-    return str_c(&s);
+    return without_numbers(ctx, str_c(&s));
 }
 
 /* What changes of a kernel when it is scheduled. */
@@ -68,13 +80,12 @@ static void become(Kernel *k, const Kernel *as) {
 }
 
 static bool settle(Revised *one) {
-    const Trial *best = &one->trials.at[one->trials.n - 1];
-    bool last = true;
-    for (int i = one->trials.n - 1; i >= 0; i--)
-        if (one->trials.at[i].excess < best->excess) best = &one->trials.at[i], last = false;
-    become(one->kernel, &best->as);
+    int best = 0;
+    for (int i = 1; i < one->trials.n; i++)
+        if (one->trials.at[i].excess < one->trials.at[best].excess) best = i;
+    become(one->kernel, &one->trials.at[best].as);
     one->settled = true;
-    return !last;
+    return best + 1 < one->trials.n;
 }
 
 static bool revise(Revisions *r, Revised *one) {
