@@ -28,6 +28,7 @@ typedef struct Options { /* what the pipeline obeys */
     FILE *dump;                   /* where dumps go */
     const char *stop_after;       /* "graph", "kernels", "plan", "loops": the level wanted */
 } Options;
+bool compiles_for_gpu(const Options *);
 
 /* ---- the pipeline, level by level; each reports and returns false/NULL on errors ---- */
 bool run_graph_passes(Graph *, const Options *);
@@ -58,7 +59,7 @@ void torture_plan(Plan *, const char *after);
 void torture_loops(Loops *, const char *after);
 
 /* ---- graph/ ---- */
-bool pass_fold(Graph *);
+bool pass_fold(Graph *, const Options *);
 bool pass_cse(Graph *);
 bool pass_dce(Graph *);
 bool pass_algebra(Graph *);
@@ -82,7 +83,7 @@ bool pass_fast_math(Program *, const Options *);
 bool pass_lower_math(Program *, const Options *);
 Expr *lower_math_expr(Ctx *, Expr *);                 /* exp, tanh, erf ... to polynomials */
 bool pass_concats(Program *);
-bool pass_fuse(Program *);
+bool pass_fuse(Program *, const Options *);
 bool pass_scatters(Program *);
 bool pass_layout(Program *);
 bool pass_turn(Program *);

@@ -10,6 +10,10 @@ typedef struct Run { /* one pass over one object */
     clock_t start;
 } Run;
 
+bool compiles_for_gpu(const Options *opt) {
+    return opt->n_machines && !strcmp(opt->machine[0]->family, "cuda");
+}
+
 static void begin(Run *r, const char *name) {
     r->name = name;
     r->start = clock();
@@ -39,7 +43,8 @@ static bool after_graph(Run *r, Graph *g, bool changed) {
     return changed;
 }
 
-#define GRAPH(pass) (begin(&r, #pass), again |= after_graph(&r, g, pass_##pass(g)))
+#define GRAPH(pass, ...)                                                                           \
+    (begin(&r, #pass), again |= after_graph(&r, g, pass_##pass(g, ##__VA_ARGS__)))
 
 bool run_graph_passes(Graph *g, const Options *opt) {
     static const int rounds[] = {0, 1, 4, 16}; /* by -O */
@@ -49,14 +54,14 @@ bool run_graph_passes(Graph *g, const Options *opt) {
     GRAPH(rdp);
     GRAPH(demands);
     if (opt->level == 0) return diag_errors(g->ctx) == 0;
-    GRAPH(fold);
+    GRAPH(fold, opt);
     GRAPH(cse);
     for (int round = 0; round < rounds[opt->level]; round++) {
         again = false;
         GRAPH(algebra);
         /* before merge_contracts: attention wants its three products apart */
         if (opt->level > 1) GRAPH(patterns);
-        GRAPH(fold);
+        GRAPH(fold, opt);
         GRAPH(cse);
         GRAPH(dce);
         if (!again) break;
@@ -64,7 +69,7 @@ bool run_graph_passes(Graph *g, const Options *opt) {
     if (opt->level == 1) return diag_errors(g->ctx) == 0;
     GRAPH(merge_contracts);
     GRAPH(algebra);
-    GRAPH(fold);
+    GRAPH(fold, opt);
     GRAPH(cse);
     GRAPH(dce);
     return diag_errors(g->ctx) == 0;
@@ -90,7 +95,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
     if (diag_errors(p->ctx)) return false;
     if (opt->level > 0) {
         KERNELS(concats); /* before fuse: producers then write their part themselves */
-        KERNELS(fuse);
+        KERNELS(fuse, opt);
         KERNELS(scatters); /* after fuse: what computes the first values has moved into them */
     }
     KERNELS(precision, opt); /* after fuse: what is left is stored; before layout: sizes count */

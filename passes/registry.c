@@ -9,12 +9,17 @@ enum {
 };
 
 typedef bool GraphPass(Graph *);
+typedef bool GraphPassWith(Graph *, const Options *);
 typedef bool KernelPass(Program *);
 typedef bool KernelPassWith(Program *, const Options *);
 
 static bool on_graph(GraphPass *pass, void *object, const Options *opt) {
     (void)opt;
     return pass(object);
+}
+
+static bool on_graph_with(GraphPassWith *pass, void *object, const Options *opt) {
+    return pass(object, opt);
 }
 
 static bool on_program(KernelPass *pass, void *object, const Options *opt) {
@@ -28,7 +33,8 @@ static bool on_program_with(KernelPassWith *pass, void *object, const Options *o
 
 #define X(name, level, text)                                                                       \
     static bool run_##name(void *object, const Options *opt) {                                     \
-        return _Generic(pass_##name, GraphPass *: on_graph, KernelPass *: on_program,              \
+        return _Generic(pass_##name, GraphPass *: on_graph, GraphPassWith *: on_graph_with,        \
+                        KernelPass *: on_program,                                                  \
                         KernelPassWith *: on_program_with)(pass_##name, object, opt);              \
     }
 #include "passes_table.inc"

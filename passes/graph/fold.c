@@ -3,14 +3,16 @@
  *
  * Views are moved here (fold_views.c); everything else is evaluated by eval_node, at most 1e7
  * operations a node. The model may not grow by more than 16 MB in one pass; a result that is one
- * value all over becomes a splat, which has no size. Types are inferred again at the end: a
- * constant trip count or a branch that is taken says what a dimension is. */
+ * value all over becomes a splat, which has no size. For GPUs large constants are not converted to
+ * wider types: weights of 4 bits are read as such. Types are inferred again at the end: a constant
+ * trip count or a branch that is taken says what a dimension is. */
 #include "passes/graph/fold.h"
 
 enum { MAX_OPS = 10000000, MAX_GROWTH = 16 << 20, SMALL = 1 << 16 };
 
 typedef struct Fold {
     Graph *g;
+    bool narrow; /* large constants stay as narrow as they are: their readers convert them */
     int64_t growth;
     bool changed;
 } Fold;
@@ -79,8 +81,21 @@ static void replace_all(Fold *f, Node *n, Const **c) {
     node_remove(n);
 }
 
+/* Does it make a large constant of one with half the bits or less: convert it to a wider type, or
+ * repeat its elements, as scales are repeated? */
+static bool widens(const Node *n) {
+    const Value *out = n->out[0], *in = n->n_in ? n->in[0] : NULL;
+    int64_t elements = elements_of(out);
+    if (!in || elements <= SMALL) return false;
+    if (n->op == OP_compute && n->body && n->body->kind == E_LOAD)
+        return elements_of(in) <= elements / 2;
+    return elements_of(in) == elements &&
+           2 * dtype_bits(in->type.dtype) <= dtype_bits(out->type.dtype);
+}
+
 static bool fold_constants(Fold *f, Node *n) {
     if (!may_evaluate(n) || mentions_symbols(n)) return false;
+    if (f->narrow && widens(n)) return false;
     int64_t growth = 0, elements = 0;
     for (int k = 0; k < n->n_out; k++) {
         int64_t bytes = bytes_of(n->out[k]);
@@ -145,8 +160,8 @@ static void fold_node(void *user, Node *n) {
 }
 
 PASS(fold, GRAPH, "evaluates nodes with constant operands and takes constant branches")
-bool pass_fold(Graph *g) {
-    Fold f = {.g = g};
+bool pass_fold(Graph *g, const Options *opt) {
+    Fold f = {.g = g, .narrow = compiles_for_gpu(opt)};
     graph_each(g, fold_node, &f);
     /* dimensions that only the run would have told may be known now */
     if (f.changed && !pass_rdp(g)) graph_infer_again(g);

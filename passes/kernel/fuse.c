@@ -20,6 +20,7 @@ typedef struct Fuse {
     Program *p;
     Ctx *ctx;
     Block *block;
+    bool narrow; /* wide copies of constants are made where they are read, however often */
     bool changed;
 } Fuse;
 
@@ -121,7 +122,8 @@ static bool worth_inlining(Fuse *f, const Stmt *s, const Kernel *k) {
         if (check.loads == 0) continue;
         Verdict v =
             fuse_verdict(stmt_mapping(f->ctx, s), c->kind == ST_MAP ? MAP_O2O : MAP_M2M, &fused);
-        if (v == FUSE_NO || (check.repeats && cost > (c->kind == ST_MAP))) return false;
+        bool repeats = check.repeats && !(f->narrow && widens_constants(s));
+        if (v == FUSE_NO || (repeats && cost > (c->kind == ST_MAP))) return false;
         loads += check.loads;
     }
     return loads == 1 || cost * (loads - 1) <= 8;
@@ -388,8 +390,8 @@ static void drop_unused(Fuse *f) {
 }
 
 PASS(fuse, KERNELS, "views into subscripts, pointwise kernels into their neighbours")
-bool pass_fuse(Program *p) {
-    Fuse f = {p, p->ctx, NULL, false};
+bool pass_fuse(Program *p, const Options *opt) {
+    Fuse f = {.p = p, .ctx = p->ctx, .narrow = compiles_for_gpu(opt)};
     for (int i = 0; i < p->tensors.n; i++) p->tensors.at[i]->aux = NULL;
     for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->aux = NULL;
     for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->aux = NULL;

@@ -26,4 +26,7 @@ Expr *expr_replace_loads(Ctx *, Expr *, Tensor *of, const Stmt *d);
  * subscript where a variable of the other kind (domain, reduction) does: a window? */
 bool stmt_has_lanes(Ctx *, const Stmt *);
 
+/* Does the map make nothing but a copy of constants in a type of twice the bits or more? */
+bool widens_constants(const Stmt *);
+
 #endif

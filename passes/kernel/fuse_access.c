@@ -205,3 +205,22 @@ bool stmt_has_lanes(Ctx *ctx, const Stmt *s) {
         if (is_straight(ctx, &loads, s->red[r], s->dom, s->n_dom)) return true;
     return false;
 }
+
+/* ---- constants in a wider type ---- */
+typedef struct Sources {
+    int bits; /* of the narrowest constant */
+    bool others;
+} Sources;
+
+static void note_source(void *user, const Expr *e) {
+    Sources *s = user;
+    if (e->kind != E_LOAD) return;
+    s->others |= e->tensor->space != SP_CONST;
+    s->bits = MIN(s->bits, e->tensor->packed ? e->tensor->packed : dtype_bits(e->type));
+}
+
+bool widens_constants(const Stmt *s) {
+    Sources from = {INT32_MAX, false};
+    expr_visit(s->value, note_source, &from);
+    return !from.others && 2 * (int64_t)from.bits <= dtype_bits(s->out->dtype);
+}

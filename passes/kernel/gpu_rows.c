@@ -45,12 +45,18 @@ static int without(Var **list, int n, const Var *v) {
     return out;
 }
 
-/* A map to memory does not need variables that only ever are 0. */
-static void drop_ones(Ctx *c, Stmt *s) {
+static bool is_of_others(const Kernel *k, const Stmt *s, const Var *v) {
+    for (int i = 0; i < k->stmts.n; i++)
+        if (k->stmts.at[i] != s && stmt_has_dom(k->stmts.at[i], v)) return true;
+    return false;
+}
+
+/* A map to memory does not need variables of its own that only ever are 0. */
+static void drop_ones(Ctx *c, const Kernel *k, Stmt *s) {
     if (s->kind != ST_MAP || s->out->space == SP_TEMP) return;
     for (int i = s->n_dom - 1; i >= 0; i--) {
         Var *v = s->dom[i];
-        if (!expr_is(v->extent, 1)) continue;
+        if (!expr_is(v->extent, 1) || is_of_others(k, s, v)) continue;
         Expr *zero = expr_int(c, 0);
         own_index(c, s);
         substitute(c, s, &(Subst){&v, &zero, 1});
@@ -148,6 +154,12 @@ typedef struct Turn {
     Var *v;
 } Turn;
 
+/* v itself, or v / 32 of a scale that 32 neighbours share */
+static bool runs_along(const Expr *e, const Var *v) {
+    bool part = e->kind == E_OP && e->op == SOP_floordiv && e->arg[1]->kind == E_INT;
+    return e == v->self || (part && e->arg[0] == v->self);
+}
+
 static bool is_across(const Expr *load, const Var *v, int *dim) {
     const Tensor *t = load->tensor;
     int uses = 0;
@@ -155,7 +167,7 @@ static bool is_across(const Expr *load, const Var *v, int *dim) {
     for (int i = 0; i < t->rank; i++) {
         if (!expr_uses_var(load->arg[i], v)) continue;
         uses++;
-        *dim = load->arg[i] == v->self ? i : -1;
+        *dim = runs_along(load->arg[i], v) ? i : -1;
     }
     return uses == 1 && *dim >= 0 && *dim + 1 < t->rank;
 }
@@ -363,7 +375,7 @@ static bool make_rows(Program *p, Kernel *k) {
     Rows r = {.program = p, .ctx = p->ctx, .kernel = k};
     for (int i = 0; i < k->stmts.n; i++)
         if (k->stmts.at[i]->decay) return false; /* gpu_attention.c's */
-    for (int i = 0; i < k->stmts.n; i++) drop_ones(p->ctx, k->stmts.at[i]);
+    for (int i = 0; i < k->stmts.n; i++) drop_ones(p->ctx, k, k->stmts.at[i]);
     if (!has_form(&r) || !is_rows(&r)) return false;
     for (int i = 0; i < k->stmts.n; i++) rename_axes(&r, k->stmts.at[i]);
     merge_axes(&r);

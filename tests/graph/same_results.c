@@ -41,7 +41,7 @@ static bool run_passes(Side *s, char *names) {
         bool (*fn)(void *, const Options *);
         if (*name == '-') continue; /* an option */
         if (!pass_by_name(name, &level, &fn) || level != LEVEL_GRAPH) return false;
-        fn(s->graph, NULL);
+        fn(s->graph, &(Options){0});
     }
     return diag_errors(s->ctx) == 0 && graph_verify(s->graph, "after the passes");
 }
