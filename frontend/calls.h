@@ -20,4 +20,8 @@ void call_type(RunCall *, const Type *); /* dtype, rank, dims; -1 for dims that 
 Value *call_result(RunCall *, const Type *);
 Node *call_results(RunCall *, const Type *, int n);
 
+/* i64: where each string of x stands among the words, sorted and each once; their number where it
+ * is none of them. places[i]: where word i stands. */
+Value *string_places(OnnxNode *, Value *x, const Const *words, int64_t *places);
+
 #endif

@@ -9,6 +9,7 @@ typedef struct Occurs {
     Ctx *ctx;
     const Sym *what;
     bool found, foreign; /* foreign: holds variables or loads */
+    bool late;           /* holds what only the run knows */
     int fuel;
 } Occurs;
 
@@ -17,15 +18,17 @@ static void occurs_in(void *user, const Expr *e) {
     o->foreign |= e->kind == E_VAR || e->kind == E_LOAD;
     if (e->kind != E_SYM) return;
     o->found |= e->sym == o->what;
+    o->late |= e->sym->kind == SYM_VALUE;
     if (e->sym->kind != SYM_DERIVED || !e->sym->def || o->found || --o->fuel < 0) return;
     expr_visit(expr_resolve(o->ctx, e->sym->def), occurs_in, o);
 }
 
-/* May s stand for e? Not where e depends on s, or on what has no meaning outside a kernel. */
+/* May s stand for e? Not where e depends on s, on what has no meaning outside a kernel, or, for a
+ * dimension of an input, on what only the run knows: it is given before. */
 static bool can_merge(Ctx *ctx, Sym *s, Expr *e) {
     Occurs o = {.ctx = ctx, .what = s, .fuel = 64};
     expr_visit(e, occurs_in, &o);
-    return !o.found && !o.foreign && o.fuel >= 0;
+    return !o.found && !o.foreign && o.fuel >= 0 && !(o.late && s->kind == SYM_INPUT);
 }
 
 bool sym_narrow(Ctx *ctx, Sym *s, int64_t lo, int64_t hi) {

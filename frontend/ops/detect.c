@@ -238,7 +238,8 @@ ONNX_OP(MaxRoiPool, 1) {
     Ctx *ctx = n->ctx;
     if (!x || !rois || !same_dtype(n, 0, 1) || !want_rank(n, 0, 4, 4) || !want_rank(n, 1, 2, 2))
         return false;
-    if (!expr_is(rois->type.dims[1], 5)) return bad(n, "a region is a batch and four coordinates");
+    if (!demand_equal(n, rois->type.dims[1], 5))
+        return bad(n, "a region is a batch and four coordinates");
     if (!ints_arg(n, "pooled_shape", -1, shape, 2, &count)) return false;
     if (count != 2 || shape[0] < 1 || shape[1] < 1 || MAX(shape[0], shape[1]) > INT32_MAX)
         return bad(n, "attribute \"pooled_shape\" must be two positive numbers");

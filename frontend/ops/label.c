@@ -49,13 +49,18 @@ typedef struct Key {
     int at;         /* of its value */
 } Key;
 
-/* As runtime/core/calls_find.c compares; of equal keys the last one first. */
-static int by_text(const void *a, const void *b) {
+/* As runtime/core/calls_find.c compares. */
+static int compare_text(const void *a, const void *b) {
     const Key *x = a, *y = b;
     size_t n = MIN(x->text.size, y->text.size);
     int order = n ? memcmp(x->text.data, y->text.data, n) : 0;
-    if (!order) order = (x->text.size > y->text.size) - (x->text.size < y->text.size);
-    return order ? order : y->at - x->at;
+    return order ? order : (x->text.size > y->text.size) - (x->text.size < y->text.size);
+}
+
+/* Of equal keys the last one first. */
+static int by_text(const void *a, const void *b) {
+    int order = compare_text(a, b);
+    return order ? order : ((const Key *)b)->at - ((const Key *)a)->at;
 }
 
 static int by_number(const void *a, const void *b) {
@@ -86,9 +91,8 @@ static int sort_keys(const Const *keys, Key *out) {
     qsort(out, (size_t)n, sizeof *out, text ? by_text : by_number);
     for (int i = 0; i < n; i++) {
         Key *last = kept ? &out[kept - 1] : NULL;
-        bool same = last && (text ? last->text.size == out[i].text.size &&
-                                        !memcmp(last->text.data, out[i].text.data, last->text.size)
-                                  : last->number == out[i].number);
+        bool same =
+            last && (text ? !compare_text(last, &out[i]) : last->number == out[i].number);
         if (!same) out[kept++] = out[i];
     }
     return kept;
@@ -133,6 +137,29 @@ static Value *comparable(OnnxNode *n, Value *x) {
     return sel(n, un(n, SOP_isnan, x), num(n, same, INT64_MAX), same);
 }
 
+/* The position of each element among sorted keys; `count` where it is none. */
+static Value *find(OnnxNode *n, Value *x, const Key *sorted, int count, bool text) {
+    RunCall c = {.n = n, .name = text ? "str_find" : "int_find"};
+    Type at = x->type;
+    at.dtype = DT_I64;
+    call_in(&c, comparable(n, x));
+    call_in(&c, key_constant(n, sorted, count, text));
+    call_arg(&c, type_elements(n->ctx, &x->type));
+    call_int(&c, count);
+    return call_result(&c, &at);
+}
+
+Value *string_places(OnnxNode *n, Value *x, const Const *words, int64_t *places) {
+    Key *sorted = NEW_ARRAY(n->ctx->perm, Key, words->elements + 1);
+    int count = sort_keys(words, sorted);
+    for (int64_t i = 0; i < words->elements; i++) {
+        Key key = {.text = const_string(words, i)};
+        const Key *at = bsearch(&key, sorted, (size_t)count, sizeof *sorted, compare_text);
+        places[i] = at - sorted;
+    }
+    return find(n, x, sorted, count, true);
+}
+
 static bool encode(OnnxNode *n, const Const *keys, const Const *values) {
     Value *x = need(n, 0, T_ANY);
     if (!x) return false;
@@ -146,15 +173,8 @@ static bool encode(OnnxNode *n, const Const *keys, const Const *values) {
     bool text = keys->dtype == DT_STR;
     Key *sorted = NEW_ARRAY(n->ctx->perm, Key, keys->elements + 1);
     int count = sort_keys(keys, sorted);
-    RunCall c = {.n = n, .name = text ? "str_find" : "int_find"};
-    Type at = x->type;
-    at.dtype = DT_I64;
-    Value *table = value_constant(n, sorted, count, values);
-    call_in(&c, comparable(n, x));
-    call_in(&c, key_constant(n, sorted, count, text));
-    call_arg(&c, type_elements(n->ctx, &x->type));
-    call_int(&c, count);
-    Value *found = call_result(&c, &at);
+    Value *table = value_constant(n, sorted, count, values),
+          *found = find(n, x, sorted, count, text);
     return table && found && give(n, 0, gather(n, table, found, 0));
 }
 

@@ -63,7 +63,6 @@ ONNX_OP(Sqrt, 1) UNARY(sqrt, T_FLOAT)
 ONNX_OP(Reciprocal, 1) UNARY(rcp, T_FLOAT)
 ONNX_OP(Exp, 1) UNARY(exp, T_FLOAT)
 ONNX_OP(Log, 1) UNARY(log, T_FLOAT)
-ONNX_OP(Erf, 9) UNARY(erf, T_FLOAT)
 ONNX_OP(Sin, 7) UNARY(sin, T_FLOAT)
 ONNX_OP(Cos, 7) UNARY(cos, T_FLOAT)
 ONNX_OP(Tan, 7) UNARY(tan, T_FLOAT)
@@ -101,6 +100,15 @@ ONNX_OP(Pow, 1) {
     if (square && b->type.rank <= a->type.rank) return give(n, 0, bin(n, SOP_mul, a, a));
     Value *y = bin(n, SOP_pow, cast_to(n, a, work), cast_to(n, b, work));
     return give(n, 0, cast_to(n, y, result));
+}
+
+/* Of integers: taken in f64, and cut off. */
+ONNX_OP(Erf, 9) {
+    ATTRS("");
+    Value *x = need(n, 0, T_NUM);
+    DType t = x ? x->type.dtype : DT_F32;
+    Value *y = un(n, SOP_erf, cast_to(n, x, dtype_is_float(t) ? t : DT_F64));
+    return give(n, 0, cast_to(n, y, t));
 }
 
 ONNX_OP(Mod, 10) {

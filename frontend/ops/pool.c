@@ -130,7 +130,8 @@ static Value *max_positions(OnnxNode *n, Value *x) {
     Expr *out[MAX_RANK], *offset[MAX_RANK], *at[MAX_RANK];
     if (!pool_kernel(n, &w) || !window_read(n, &w)) return NULL;
     for (int i = 0; i < w.rank; i++) out[i] = windows(n, &w, i);
-    Value *all = unfold(n, &w, x, out);
+    /* what pads must be less than any element */
+    Value *all = unfold(n, &w, dtype_bytes(x->type.dtype) == 1 ? cast_to(n, x, DT_I16) : x, out);
     int rank = w.rank + 2;
     Value *best = all ? build_reduce(n->g, all, "argmax", (int64_t[]){rank}, 1, false) : NULL;
     if (!best) return NULL;

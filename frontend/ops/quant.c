@@ -136,7 +136,8 @@ ONNX_OP(DynamicQuantizeLinear, 11) {
           *lo = build_reduce(n->g, x, "min", axes, x->type.rank, false);
     hi = bin(n, SOP_max, hi, zero);
     lo = bin(n, SOP_min, lo, zero);
-    Value *scale = bin(n, SOP_div, bin(n, SOP_sub, hi, lo), flt(n, x, 255));
+    Value *range = bin(n, SOP_sub, hi, lo), *flat = bin(n, SOP_eq, range, zero);
+    Value *scale = sel(n, flat, num(n, x, 1), bin(n, SOP_div, range, flt(n, x, 255)));
     Value *point = un(n, SOP_round, bin(n, SOP_div, bin(n, SOP_sub, zero, lo), scale));
     point = to_integer(n, point, NULL, DT_U8);
     return give(n, 1, scale) && give(n, 2, point) &&

@@ -93,11 +93,20 @@ ONNX_OP(ReduceL1, 1) {
     return give(n, 0, reduce(n, un(n, SOP_abs, x), "sum", &r));
 }
 
+/* Roots and logarithms of integers are taken in f64, and cut off. */
+static Value *in_floats(OnnxNode *n, Value *x) {
+    return x && !dtype_is_float(x->type.dtype) ? cast_to(n, x, DT_F64) : x;
+}
+
+static bool give_like(OnnxNode *n, Value *y, const Value *x) {
+    return x && give(n, 0, cast_to(n, y, x->type.dtype));
+}
+
 ONNX_OP(ReduceL2, 1) {
     ATTRS(REDUCE_ATTRS);
     Reduction r;
-    Value *x = open_reduction(n, 18, T_FLOAT, &r);
-    return give(n, 0, un(n, SOP_sqrt, reduce(n, bin(n, SOP_mul, x, x), "sum", &r)));
+    Value *given = open_reduction(n, 18, T_NUM, &r), *x = in_floats(n, given);
+    return give_like(n, un(n, SOP_sqrt, reduce(n, bin(n, SOP_mul, x, x), "sum", &r)), given);
 }
 
 ONNX_OP(ReduceSumSquare, 1) {
@@ -110,23 +119,23 @@ ONNX_OP(ReduceSumSquare, 1) {
 ONNX_OP(ReduceLogSum, 1) {
     ATTRS(REDUCE_ATTRS);
     Reduction r;
-    Value *x = open_reduction(n, 18, T_FLOAT, &r);
-    return give(n, 0, un(n, SOP_log, reduce(n, x, "sum", &r)));
+    Value *given = open_reduction(n, 18, T_NUM, &r), *x = in_floats(n, given);
+    return give_like(n, un(n, SOP_log, reduce(n, x, "sum", &r)), given);
 }
 
 /* log(sum(exp(x - m))) + m with m = max(x), or 0 where that is infinite. */
 ONNX_OP(ReduceLogSumExp, 1) {
     ATTRS(REDUCE_ATTRS);
     Reduction r, kept;
-    Value *x = open_reduction(n, 18, T_FLOAT, &r);
-    if (!x || r.noop) return give(n, 0, x);
+    Value *given = open_reduction(n, 18, T_NUM, &r), *x = in_floats(n, given);
+    if (!x || r.noop) return give(n, 0, given);
     kept = r;
     kept.keep = true;
     Value *top = reduce(n, x, "max", &kept), *zero = num(n, x, 0);
     top = sel(n, un(n, SOP_isinf, top), zero, top);
     Value *sum = reduce(n, un(n, SOP_exp, bin(n, SOP_sub, x, top)), "sum", &r);
     Value *flat = sum ? reshape_to(n, top, sum->type.dims, sum->type.rank) : NULL;
-    return give(n, 0, bin(n, SOP_add, un(n, SOP_log, sum), flat));
+    return give_like(n, bin(n, SOP_add, un(n, SOP_log, sum), flat), given);
 }
 
 static bool arg_reduce(OnnxNode *n, const char *kind) {

@@ -22,6 +22,15 @@ static bool fits(double size) {
     return size >= 0 && size < (double)((int64_t)1 << 48);
 }
 
+/* floor(dim * scale), exactly: floats are fractions over powers of two. */
+static Expr *scaled(OnnxNode *n, Expr *dim, double scale) {
+    int shift = 0;
+    while (scale != floor(scale) && shift < 30) scale *= 2, shift++;
+    if (scale != floor(scale) || scale >= (double)((int64_t)1 << 30)) return NULL;
+    Expr *times = expr_muli(n->ctx, dim, (int64_t)scale);
+    return expr_floordiv(n->ctx, times, ix(n, (int64_t)1 << shift));
+}
+
 static bool set_scale(Resize *r, int axis, double scale) {
     Axis *a = &r->axis[axis];
     int64_t size;
@@ -36,8 +45,8 @@ static bool set_scale(Resize *r, int axis, double scale) {
     else if (scale == floor(scale)) a->out = expr_muli(r->n->ctx, a->in, (int64_t)scale);
     else if (1 / scale == floor(1 / scale))
         a->out = expr_floordiv(r->n->ctx, a->in, ix(r->n, (int64_t)(1 / scale)));
-    else return bad(r->n, "scale %g of a symbolic dimension is not supported", scale);
-    return true;
+    else a->out = scaled(r->n, a->in, scale);
+    return a->out || bad(r->n, "scale %g of a symbolic dimension is not supported", scale);
 }
 
 static void set_size(Resize *r, int axis, Expr *out) {

@@ -49,6 +49,16 @@ static Expr *reflect_index(Sampler *s, Expr *x, Expr *size) {
     return reflect(s, x, lo, op(s, SOP_sub, len, f32(s, s->align ? 1 : 0.5)));
 }
 
+/* Positions beyond the outer elements become theirs. Within half an element of them cubic
+ * interpolation keeps the position; to other modes that is the same. */
+static Expr *clamp(Sampler *s, Expr *x, Expr *size) {
+    Expr *zero = f32(s, 0), *last = to_f32(s, expr_addi(s->n->ctx, size, -1));
+    Expr *inner = op(s, SOP_min, op(s, SOP_max, x, zero), last);
+    Expr *margin = f32(s, s->align ? 0 : 0.5), *away = op(s, SOP_sub, x, inner);
+    Expr *near = op(s, SOP_le, expr_op1(s->n->ctx, SOP_abs, away), margin);
+    return expr_op3(s->n->ctx, SOP_select, near, x, inner);
+}
+
 /* A whole position (as f32) to a subscript; *inside is ANDed with whether it needs no padding. */
 static Expr *subscript(Sampler *s, Expr *x, Expr *size, Expr **inside) {
     Ctx *ctx = s->n->ctx;
@@ -137,8 +147,7 @@ static Value *sample(OnnxNode *n, Value *x, Value *grid) {
         Expr *g = expr_load(ctx, s.c->params[1], at, rank);
         Expr *pos = unnormalize(&s, g, s.sizes[i]);
         if (s.border) {
-            Expr *last = to_f32(&s, expr_addi(ctx, s.sizes[i], -1));
-            pos = op(&s, SOP_min, op(&s, SOP_max, pos, f32(&s, 0)), last);
+            pos = clamp(&s, pos, s.sizes[i]);
         } else if (s.reflect) {
             pos = reflect_index(&s, pos, s.sizes[i]);
         }

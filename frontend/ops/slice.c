@@ -4,7 +4,7 @@
 /* ---- slice ---- */
 
 /* A bound as numpy reads it: negative ones count from the end, huge ones (the way to say "all") are
- * the far end. */
+ * the far end. Those of the run are kept small, so that no sum with them overflows. */
 static Expr *bound(OnnxNode *n, Expr *e, Expr *dim, Expr *lowest, Expr *highest) {
     Ctx *ctx = n->ctx;
     int64_t v;
@@ -13,7 +13,10 @@ static Expr *bound(OnnxNode *n, Expr *e, Expr *dim, Expr *lowest, Expr *highest)
         if (v <= -INT32_MAX) return lowest;
         return v < 0 ? expr_addi(ctx, dim, v) : e;
     }
+    if (!expr_prove_ge0(ctx, expr_addi(ctx, expr_muli(ctx, e, -1), INT32_MAX)))
+        e = expr_min(ctx, e, ix(n, INT32_MAX));
     if (expr_prove_ge0(ctx, e)) return e;
+    e = at_least(n, e, -INT32_MAX);
     Expr *negative = expr_op2(ctx, SOP_lt, e, ix(n, 0));
     return expr_op3(ctx, SOP_select, negative, expr_add(ctx, e, dim), e);
 }
@@ -28,7 +31,7 @@ static void slice_axis(OnnxNode *n, Expr *dim, Expr *start, Expr *end, int64_t s
         *len = expr_ceildiv(ctx, at_least(n, expr_sub(ctx, to, *from), 0), ix(n, step));
     } else {
         Expr *last = expr_addi(ctx, dim, -1), *before = ix(n, -1);
-        *from = expr_min(ctx, bound(n, start, dim, before, last), last);
+        *from = expr_min(ctx, at_least(n, bound(n, start, dim, before, last), 0), last);
         Expr *to = at_least(n, bound(n, end, dim, before, dim), -1);
         *len = expr_ceildiv(ctx, at_least(n, expr_sub(ctx, *from, to), 0), ix(n, -step));
     }
@@ -281,6 +284,24 @@ static bool pad_amounts(OnnxNode *n, int rank, Expr **lo, Expr **hi) {
     return true;
 }
 
+/* What begins and ends below 0 cut off; what is left of them is padding. */
+static Value *cut(OnnxNode *n, Value *x, Expr **lo, Expr **hi) {
+    Expr *from[MAX_RANK], *len[MAX_RANK];
+    int64_t steps[MAX_RANK];
+    bool any = false;
+    for (int i = 0; i < x->type.rank; i++) {
+        Expr *begin = at_least(n, lo[i], 0), *end = at_least(n, hi[i], 0);
+        any |= begin != lo[i] || end != hi[i];
+        steps[i] = 1;
+        from[i] = expr_sub(n->ctx, begin, lo[i]);
+        Expr *less = expr_add(n->ctx, from[i], expr_sub(n->ctx, end, hi[i]));
+        len[i] = expr_sub(n->ctx, x->type.dims[i], less);
+        lo[i] = begin;
+        hi[i] = end;
+    }
+    return any ? build_slice(n->g, x, from, steps, len) : x;
+}
+
 ONNX_OP(Pad, 1) {
     ATTRS("paddings:I!<2 pads:I!@2<11 value:f<11 mode:s(constant|reflect|edge)<19"
           " mode:s(constant|reflect|edge|wrap)@19");
@@ -290,6 +311,7 @@ ONNX_OP(Pad, 1) {
     if (!x || !pad_amounts(n, x->type.rank, lo, hi)) return false;
     const char *mode = attr_string(n, "mode", "constant");
     bool constant = !strcmp(mode, "constant");
+    if (!strcmp(mode, "wrap") && !(x = cut(n, x, lo, hi))) return false;
     if (constant && n->opset >= 11 && has(n, 2) && !n->in[2]->data)
         return give(n, 0, late_fill(n, x, lo, hi));
     if (constant && n->opset >= 11 && has(n, 2) &&

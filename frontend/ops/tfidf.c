@@ -1,5 +1,6 @@
-/* TfIdfVectorizer on integers: how often each n-gram of a pool occurs in each row. */
-#include "frontend/ops.h"
+/* TfIdfVectorizer: how often each n-gram of a pool occurs in each row. Strings become their places
+ * among the words of the pool. */
+#include "frontend/calls.h"
 
 typedef struct Pool {
     OnnxNode *n;
@@ -11,14 +12,11 @@ typedef struct Pool {
 
 static bool check_pool(Pool *p) {
     OnnxNode *n = p->n;
-    if (attr_has(n, "pool_strings")) return bad(n, "a pool of strings is not supported");
     p->lengths = attr_ints(n, "ngram_counts", &p->starts);
     p->grams = attr_ints(n, "ngram_indexes", &p->outputs);
-    p->elements = attr_ints(n, "pool_int64s", &p->items);
     p->least = attr_int(n, "min_gram_length", 1);
     p->most = attr_int(n, "max_gram_length", 1);
     p->skips = attr_int(n, "max_skip_count", 0);
-    if (p->elements < 0) return bad(n, "attribute \"pool_int64s\" is missing");
     if (p->least < 1 || p->least > p->most || p->most > 64 || p->skips < 0 || p->skips > INT32_MAX)
         return bad(n, "the lengths of n-grams, or max_skip_count, do not fit");
     for (int i = 0; i < p->lengths; i++)
@@ -31,6 +29,24 @@ static bool check_pool(Pool *p) {
         p->width = MAX(p->width, p->outputs[i] + 1);
     }
     return true;
+}
+
+/* The pool's items and the input as integers. */
+static bool read_items(Pool *p, Value *x) {
+    OnnxNode *n = p->n;
+    if (x->type.dtype != DT_STR) {
+        p->elements = attr_ints(n, "pool_int64s", &p->items);
+        p->x = cast_to(n, x, DT_I64);
+        return p->elements >= 0 || bad(n, "attribute \"pool_int64s\" is missing");
+    }
+    p->elements = attr_strings(n, "pool_strings");
+    if (p->elements < 0) return bad(n, "attribute \"pool_strings\" is missing");
+    const char **words = NEW_ARRAY(n->ctx->perm, const char *, p->elements + 1);
+    int64_t *places = NEW_ARRAY(n->ctx->perm, int64_t, p->elements + 1);
+    for (int i = 0; i < p->elements; i++) words[i] = attr_string_at(n, "pool_strings", i);
+    p->x = string_places(n, x, const_strings(n->ctx, words, p->elements), places);
+    p->items = places;
+    return p->x != NULL;
 }
 
 static Value *table(OnnxNode *n, const int64_t *v, int64_t rows, int64_t columns) {
@@ -136,10 +152,10 @@ ONNX_OP(TfIdfVectorizer, 9) {
     ATTRS("max_gram_length:i! max_skip_count:i! min_gram_length:i! mode:s(TF|IDF|TFIDF)! "
           "ngram_counts:I! ngram_indexes:I! pool_int64s:I pool_strings:S weights:F");
     Pool p = {.n = n};
-    Value *x = need(n, 0, T_S);
-    if (!x || !want_rank(n, 0, 1, 2) || !check_pool(&p)) return false;
+    Value *x = need(n, 0, T_S | T_STR);
+    if (!x || !want_rank(n, 0, 1, 2)) return false;
     bool flat = x->type.rank == 1;
-    p.x = cast_to(n, flat ? unsqueeze(n, x, 0) : x, DT_I64);
+    if (!(x = flat ? unsqueeze(n, x, 0) : x) || !read_items(&p, x) || !check_pool(&p)) return false;
     Value *counts = p.x ? all_counts(&p) : NULL;
     counts = counts ? weighted(&p, counts) : NULL;
     Value *y = counts ? place_counts(&p, counts) : NULL;

@@ -26,7 +26,7 @@ static Item *call_done(Lower *l, Call *c, const char *name, Tensor *scratch) {
     it->args = c->args.at;
     it->n_args = c->args.n;
     it->scratch = scratch;
-    it->origin = l->node->origin;
+    if (l->node) it->origin = l->node->origin; /* a constant of strings may be a result */
     return it;
 }
 

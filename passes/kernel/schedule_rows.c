@@ -6,14 +6,15 @@
 enum { CHUNK = 4096, ENOUGH_ITEMS = 32 };
 
 /* ---- one loop for axes that are contiguous in every access ---- */
-static Expr *without_loads(void *user, Expr *e) {
+static Expr *without_subscripts(void *user, Expr *e) {
+    Expr *zeros[MAX_RANK];
     if (e->kind != E_LOAD) return e;
-    return dtype_is_float(e->type) ? expr_const_flt(user, e->type, 0)
-                                   : expr_const_int(user, e->type, 0);
+    for (int i = 0; i < e->n; i++) zeros[i] = expr_int(user, 0);
+    return expr_load(user, e->tensor, zeros, e->n);
 }
 
 static bool used_outside_loads(Ctx *c, Expr *e, const Var *v) {
-    return expr_uses_var(expr_rewrite(c, e, without_loads, c), v);
+    return expr_uses_var(expr_rewrite(c, e, without_subscripts, c), v);
 }
 
 bool schedule_merges(Ctx *c, Expr *offset, Var *a, Var *b) {
