@@ -22,9 +22,12 @@ elseif(TARGET errors)
     set_tests_properties(load_fuzz PROPERTIES FIXTURES_REQUIRED load_fuzz_program)
 endif()
 
-# Random graphs through compiled programs; which ones follows from the compiler's bytes.
+# Random graphs through compiled programs; which ones follows from the compiler's bytes. As many as
+# there are operators begin with all of them.
 set(fuzz_python ${CMAKE_BINARY_DIR}/venv/bin/python)
 if(EXISTS ${fuzz_python} AND TARGET onnxcc)
-    add_test(NAME graph_fuzz COMMAND ${fuzz_python} ${CMAKE_CURRENT_LIST_DIR}/fuzz/graphs.py
+    add_test(NAME graph_fuzz COMMAND ${fuzz_python} -B ${CMAKE_CURRENT_LIST_DIR}/fuzz/graphs.py
         $<TARGET_FILE:onnxcc> --graphs 96)
+    add_test(NAME graph_fuzz_operators COMMAND ${fuzz_python} -B
+        ${CMAKE_CURRENT_LIST_DIR}/fuzz/graphs.py --generate --coverage)
 endif()
