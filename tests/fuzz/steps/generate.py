@@ -35,7 +35,7 @@ def generate(seed):
     """The graph of this number, begun with an operator that follows from it: any len(OPERATORS)
     numbers in a row have all of them. None where nothing came of it."""
     op, domain = OPERATORS[seed % len(OPERATORS)]
-    for attempt in range(12):
+    for attempt in range(24):
         rng = random.Random(f"{seed} {attempt}")
         domains = {"ml": ml_version(rng, op), **NEWEST}
         g = Graph(seed * 16 + attempt, choose_opset(rng, op, domain), domains)

@@ -38,7 +38,7 @@ def activation(g, op):
                   "Gelu": lambda: {"approximate": g.maybe(g.choose(["none", "tanh"]))},
                   "Shrink": lambda: {"lambd": number(), "bias": number()}}
     few = attributes.get(op, lambda: {"alpha": number()})()
-    return g.node(op, [g.operand(op)], **few)
+    return g.node(op, [g.operand(op, low=-100, high=100)], **few)
 
 
 @makes("Add Sub Mul Equal Greater Less GreaterOrEqual LessOrEqual And Or Xor BitwiseAnd BitwiseOr "
@@ -173,7 +173,7 @@ def bit_cast(g, op):
 @makes("Dropout")
 def dropout(g, op):
     x = g.operand(op)
-    outputs = [True, g.chance(0.5)] if g.opset >= 10 else 1
+    outputs = [True, g.chance(0.5)] if g.opset >= 12 else 1  # before, the mask is left open
     if g.opset < 12:
         return g.node(op, [x], outputs, ratio=0.3)
     ratio = g.const(0.4, F32)

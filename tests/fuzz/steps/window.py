@@ -29,7 +29,7 @@ def windows(g, x, dilate=True, least=1):
     kind = g.rng.random()
     if kind < 0.6:
         out["pads"] = [p[0] for p in pads] + [p[1] for p in pads]
-    elif kind < 0.85 and "dilations" not in out:
+    elif kind < 0.85 and "dilations" not in out and all(s <= k for s, k in zip(strides, kernel)):
         out["auto_pad"] = g.choose(["SAME_UPPER", "SAME_LOWER"])
     elif all(n >= (k - 1) * d + 1 for n, k, d in zip(spatial, kernel, dilations)):
         if g.chance(0.5):
@@ -136,8 +136,10 @@ def resize(g, op):
     if g.opset < 11:
         return g.node(op, [x, g.const(scales, F32)],
                       mode=g.choose(["nearest", "linear"]) if rank == 4 else "nearest")
-    more = {"mode": mode, "coordinate_transformation_mode": g.maybe(g.choose(
-        ["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"]))}
+    modes = ["half_pixel", "asymmetric", "pytorch_half_pixel"]
+    if all(n * s == int(n * s) for n, s in zip(g.shape(x), scales)):  # else ONNX Runtime differs
+        modes.append("align_corners")
+    more = {"mode": mode, "coordinate_transformation_mode": g.maybe(g.choose(modes))}
     if mode == "nearest":
         more["nearest_mode"] = g.maybe(g.choose(["floor", "ceil", "round_prefer_floor",
                                                  "round_prefer_ceil"]))
