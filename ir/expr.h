@@ -70,6 +70,7 @@ typedef struct Sym {
     Expr *def;      /* DERIVED */
     Expr *self;     /* the E_SYM of it */
     Expr *merged;   /* not NULL: found equal to this; expr_resolve replaces it (union-find) */
+    bool counted;   /* VALUE: how much an operation finds; gives way to nothing */
     int slot;       /* position in the run-time symbol table; set by the plan */
 } Sym;
 

@@ -9,7 +9,7 @@ typedef struct Occurs {
     Ctx *ctx;
     const Sym *what;
     bool found, foreign; /* foreign: holds variables or loads */
-    bool late;           /* holds what only the run knows */
+    bool late;           /* holds what the run knows later than the symbol */
     int fuel;
 } Occurs;
 
@@ -18,17 +18,21 @@ static void occurs_in(void *user, const Expr *e) {
     o->foreign |= e->kind == E_VAR || e->kind == E_LOAD;
     if (e->kind != E_SYM) return;
     o->found |= e->sym == o->what;
-    o->late |= e->sym->kind == SYM_VALUE;
+    if (e->sym->kind == SYM_VALUE)
+        o->late |= o->what->kind == SYM_INPUT ||
+                   (o->what->kind == SYM_VALUE && e->sym->self->id > o->what->self->id);
     if (e->sym->kind != SYM_DERIVED || !e->sym->def || o->found || --o->fuel < 0) return;
     expr_visit(expr_resolve(o->ctx, e->sym->def), occurs_in, o);
 }
 
-/* May s stand for e? Not where e depends on s, on what has no meaning outside a kernel, or, for a
- * dimension of an input, on what only the run knows: it is given before. */
+/* May e stand for s? Not where an operation counts s, nor where e depends on s, on what has no
+ * meaning outside a kernel, or on what the run knows later: a dimension of an input is given before
+ * all values, an older value before a younger one. */
 static bool can_merge(Ctx *ctx, Sym *s, Expr *e) {
+    if (s->counted) return false;
     Occurs o = {.ctx = ctx, .what = s, .fuel = 64};
     expr_visit(e, occurs_in, &o);
-    return !o.found && !o.foreign && o.fuel >= 0 && !(o.late && s->kind == SYM_INPUT);
+    return !o.found && !o.foreign && o.fuel >= 0 && !o.late;
 }
 
 bool sym_narrow(Ctx *ctx, Sym *s, int64_t lo, int64_t hi) {
@@ -84,7 +88,9 @@ static bool sooner(const Sym *s, const Sym *t) {
 static bool solve_constant(Ctx *ctx, Expr *d, bool *ok) {
     Term t = term_of(ctx, d->kind == E_SUM ? d->arg[0] : d);
     int64_t c = d->kind == E_SUM ? d->i : 0;
-    if ((d->kind == E_SUM && d->n != 1) || t.m->kind != E_SYM || c == INT64_MIN) return false;
+    if ((d->kind == E_SUM && d->n != 1) || t.m->kind != E_SYM || c == INT64_MIN ||
+        t.m->sym->counted)
+        return false;
     *ok = c % t.k == 0 && merge(ctx, t.m->sym, expr_int(ctx, -c / t.k));
     return true;
 }

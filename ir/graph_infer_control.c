@@ -56,6 +56,7 @@ static void set_cell(Graph *g, Value *v, int64_t i, int64_t n, Expr *e) {
 
 bool infer_compact(Graph *g, Node *n) {
     Expr *count = named_sym(g, n);
+    if (count->kind == E_SYM) count->sym->counted = true;
     Expr *dims[] = {expr_int(g->ctx, n->in[0]->type.rank), count};
     infer_set(n, 0, DT_I64, dims, 2);
     infer_set(n, 1, DT_I64, NULL, 0);

@@ -4,7 +4,7 @@
 /* ---- slice ---- */
 
 /* A bound as numpy reads it: negative ones count from the end, huge ones (the way to say "all") are
- * the far end. Those of the run are kept small, so that no sum with them overflows. */
+ * the far end. */
 static Expr *bound(OnnxNode *n, Expr *e, Expr *dim, Expr *lowest, Expr *highest) {
     Ctx *ctx = n->ctx;
     int64_t v;
@@ -13,10 +13,7 @@ static Expr *bound(OnnxNode *n, Expr *e, Expr *dim, Expr *lowest, Expr *highest)
         if (v <= -INT32_MAX) return lowest;
         return v < 0 ? expr_addi(ctx, dim, v) : e;
     }
-    if (!expr_prove_ge0(ctx, expr_addi(ctx, expr_muli(ctx, e, -1), INT32_MAX)))
-        e = expr_min(ctx, e, ix(n, INT32_MAX));
     if (expr_prove_ge0(ctx, e)) return e;
-    e = at_least(n, e, -INT32_MAX);
     Expr *negative = expr_op2(ctx, SOP_lt, e, ix(n, 0));
     return expr_op3(ctx, SOP_select, negative, expr_add(ctx, e, dim), e);
 }
@@ -37,6 +34,22 @@ static void slice_axis(OnnxNode *n, Expr *dim, Expr *start, Expr *end, int64_t s
     }
 }
 
+/* Starts or ends that only the run knows are kept small, so that no sum with them overflows. */
+static bool keep_small(OnnxNode *n, int k) {
+    int64_t count;
+    Value *v = has(n, k) ? n->in[k] : NULL;
+    Expr *e;
+    bool late = false;
+    if (!v || v->type.rank != 1 || !expr_is_int(v->type.dims[0], &count)) return true;
+    for (int64_t i = 0; i < MIN(count, MAX_RANK); i++) late |= !value_known(v, i, &e);
+    if (!late || !need(n, k, T_S)) return true;
+    v = bin(n, SOP_min, bin(n, SOP_max, v, num(n, v, -INT32_MAX)), num(n, v, INT32_MAX));
+    for (int64_t i = 0; v && i < MIN(count, MAX_RANK); i++)
+        if (!value_cell(n->g, v, i, -INT32_MAX, INT32_MAX)) return false;
+    n->in[k] = v;
+    return v != NULL;
+}
+
 typedef struct SliceArgs {
     Expr *starts[MAX_RANK], *ends[MAX_RANK];
     int64_t axes[MAX_RANK], steps[MAX_RANK];
@@ -46,6 +59,7 @@ typedef struct SliceArgs {
 static bool slice_args(OnnxNode *n, int rank, SliceArgs *a) {
     bool old = n->opset < 10;
     int n_ends, n_axes, n_steps = -1;
+    if (!old && (!keep_small(n, 1) || !keep_small(n, 2))) return false;
     if (!cells_arg(n, old ? "starts" : NULL, old ? -1 : 1, a->starts, MAX_RANK, &a->n, INT64_MIN) ||
         !cells_arg(n, old ? "ends" : NULL, old ? -1 : 2, a->ends, MAX_RANK, &n_ends, INT64_MIN) ||
         !ints_arg(n, old ? "axes" : NULL, old ? -1 : 3, a->axes, MAX_RANK, &n_axes) ||
@@ -99,6 +113,7 @@ typedef struct LateSlice {
 
 static bool late_slice_args(OnnxNode *n, int rank, LateSlice *s) {
     int n_starts, n_ends;
+    if (!keep_small(n, 1) || !keep_small(n, 2)) return false;
     if (!input_cells(n, 1, s->start, MAX_RANK, &n_starts, INT64_MIN) ||
         !input_cells(n, 2, s->end, MAX_RANK, &n_ends, INT64_MIN))
         return false;

@@ -156,7 +156,12 @@ static Value *flattened(Graph *g, Node *n, int axis) {
         if (!nested) vec_push(g->ctx->perm, &parts, n->in[k]);
         for (int i = 0; nested && i < m->n_in; i++) vec_push(g->ctx->perm, &parts, m->in[i]);
     }
-    return changed && parts.n ? build_concat(g, parts.at, parts.n, axis) : NULL;
+    if (!changed || !parts.n) return NULL;
+    /* what was left out may have been what gave the other sizes their names */
+    for (int i = 0; i < parts.at[0]->type.rank; i++)
+        if (i != axis && !expr_prove_eq(g->ctx, parts.at[0]->type.dims[i], n->out[0]->type.dims[i]))
+            return NULL;
+    return build_concat(g, parts.at, parts.n, axis);
 }
 
 /* Does slice b go on where slice a ends, both of the same value and whole off the axis? */
