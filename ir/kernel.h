@@ -219,6 +219,12 @@ typedef struct Item {
     Expr **next_size;
     int n_size;
     Origin origin;
+    /* KERNEL on the device, COPY of an input or output: see ir/streams.h */
+    int stream;
+    int event;  /* recorded behind it; 0: none */
+    int *waits; /* events */
+    int n_waits;
+    bool fork, join;
 } Item;
 struct Block { VEC(Item *) items; };
 typedef struct Program {

@@ -186,15 +186,44 @@ static void count_kernel(Program *g, const char *name) {
         g->n_kernels = n + 1;
 }
 
+static bool parse_number(KParse *p, int *out) {
+    int64_t v;
+    if (!lex_int(p->lex, &v)) return false;
+    if (v < 0 || v > 1 << 20) return lex_error(p->lex, "this number is too large");
+    *out = (int)v;
+    return true;
+}
+
+/* fork join stream 1 wait 0, 2 event 3; all of it may be missing */
+static bool parse_streams(KParse *p, Item *it) {
+    VEC(int) waits = {0};
+    it->fork = lex_accept_word(p->lex, "fork");
+    it->join = lex_accept_word(p->lex, "join");
+    if (lex_accept_word(p->lex, "stream") && !parse_number(p, &it->stream)) return false;
+    if (lex_accept_word(p->lex, "wait")) {
+        do {
+            int event = 0;
+            if (!parse_number(p, &event)) return false;
+            vec_push(p->ctx->perm, &waits, event);
+        } while (lex_accept(p->lex, ','));
+    }
+    it->waits = waits.at, it->n_waits = waits.n;
+    return !lex_accept_word(p->lex, "event") || parse_number(p, &it->event);
+}
+
 static bool parse_item(KParse *p, Block *b) {
     static const char *const words[] = {"kernel", "call", "bind", "if",
                                         "loop",   "check", "copy"}; /* in the order of ItemKind */
+    Item marks = {0};
+    if (!parse_streams(p, &marks)) return false;
     bool device = lex_accept_word(p->lex, "device");
     int kind = kparse_word(p->lex, words, device ? ITEM_CALL + 1 : LEN(words));
     if (kind < 0)
         return lex_error(p->lex, device ? "expected a kernel or call"
                                         : "expected a kernel, call, bind, if, loop, check or copy");
     Item *it = item_new(p->program, b, (ItemKind)kind);
+    *it = marks;
+    it->kind = (ItemKind)kind;
     it->device = device;
     switch (it->kind) {
     case ITEM_KERNEL:

@@ -304,8 +304,18 @@ static void print_copy(Str *s, const Item *it) {
     str_char(s, '\n');
 }
 
+static void print_streams(Str *s, const Item *it) {
+    if (it->fork) str_add(s, "fork ");
+    if (it->join) str_add(s, "join ");
+    if (it->stream) str_fmt(s, "stream %d ", it->stream);
+    for (int i = 0; i < it->n_waits; i++) str_fmt(s, i ? ", %d" : "wait %d", it->waits[i]);
+    if (it->n_waits) str_char(s, ' ');
+    if (it->event) str_fmt(s, "event %d ", it->event);
+}
+
 static void print_item(KPrint *p, const Item *it) {
     kprint_indent(p);
+    print_streams(p->s, it);
     if (it->device && it->kind != ITEM_COPY) str_add(p->s, "device ");
     switch (it->kind) {
     case ITEM_KERNEL:

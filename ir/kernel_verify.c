@@ -7,6 +7,8 @@
  * checked by kernel_verify_how.c. */
 #include "ir/kernel_verify.h"
 
+#include "ir/streams.h"
+
 /* ---- reporting ---- */
 
 void verify_fail(Verify *v, const void *where, const char *fmt, ...) {
@@ -201,8 +203,9 @@ static void check_copy(Verify *v, const Item *it) {
 }
 
 static void check_item(void *user, Block *b, Item *it) {
-    (void)b;
     Verify *v = user;
+    if (b != v->body && (it->fork || it->stream))
+        verify_fail(v, it, "several streams run in the program's body alone");
     check_list(v, it, it->in, it->n_in, false);
     check_list(v, it, it->out, it->n_out, it->kind != ITEM_COPY);
     if (it->kind != ITEM_COPY) check_sides(v, it);
@@ -252,7 +255,11 @@ static bool is_separate(const Program *p) {
 bool program_verify(Program *p, const char *when) {
     Verify v = {.ctx = p->ctx, .names = map_new(p->ctx->perm), .kernels = map_new(p->ctx->perm)};
     v.separate = is_separate(p);
+    v.body = p->body;
     check_declarations(&v, p);
     program_each_item(p, check_item, &v);
+    const Item *at;
+    const char *what = v.found.n ? NULL : stream_problem(p->ctx, p->body, &at);
+    if (what) verify_fail(&v, at, "%s", what);
     return report(&v, p, when);
 }

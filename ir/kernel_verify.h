@@ -13,6 +13,7 @@ typedef struct Verify {
     Map *names;   /* tensors by name */
     Map *kernels; /* by name */
     bool separate; /* the device has memory of its own */
+    const Block *body;
     VEC(Finding) found;
 } Verify;
 void verify_fail(Verify *, const void *where, const char *fmt, ...) PRINTF(3, 4);

@@ -1,6 +1,8 @@
 /* Loops: making statements and functions, and walking over what they mention. */
 #include "ir/loops.h"
 
+const char *const stream_acts[] = {"fork", "use", "wait", "event", "join"};
+
 LStmt *lstmt_new(Ctx *ctx, LKind kind) {
     LStmt *s = NEW(ctx->perm, LStmt);
     s->kind = kind;

@@ -60,6 +60,7 @@ typedef enum LKind {
     /* host: args[0] to args[1], of the other side. The same tensor: an input from the caller's
      * memory (device) or an output to it. hi: bytes */
     L_COPY,
+    L_STREAM, /* host: `stream` says what, of stream or event `id` */
     L_SWAP,  /* host: args[0] and args[1] change places (loop-carried tensors) */
     L_PLACE /* host: onnxcc_place for the buffers args[] from `lo` bytes up; iargs: bytes, first
                step, last step of each in turn; the offsets go into the symbol slots args[i]->slot,
@@ -67,6 +68,11 @@ typedef enum LKind {
                   `id` > 0 (in run, after a BIND): then onnxcc_arena_fit checks the new end */
 } LKind;
 
+/* What several streams of a device do (ir/streams.h), in the order of enum onnxcc_stream: all begin
+ * behind the fork; launches go to stream `id`; that waits for event `id`; event `id` is recorded
+ * there; stream 0 waits for all. */
+typedef enum StreamAct { ACT_FORK, ACT_USE, ACT_WAIT, ACT_EVENT, ACT_JOIN } StreamAct;
+extern const char *const stream_acts[]; /* fork use wait event join */
 typedef struct LFunc LFunc;
 typedef struct LStmt LStmt;
 typedef struct LBody {
@@ -82,6 +88,7 @@ struct LStmt {
     Tensor *tensor;
     Sym *sym;
     LFunc *func;
+    StreamAct stream;
     Reduce red;
     bool last, prefix;
     char *name;

@@ -262,6 +262,18 @@ static bool parse_copy(LParse *p, LStmt *l) {
     return lex_expect_word(x, "bytes") && parse_expr(p, DT_INDEX, &l->hi) && parse_id(p, l);
 }
 
+static bool parse_stream(LParse *p, LStmt *l) {
+    int64_t n;
+    for (int i = 0; i <= ACT_JOIN; i++) {
+        if (!lex_accept_word(p->k.lex, stream_acts[i])) continue;
+        l->stream = (StreamAct)i;
+        if (!lex_int(p->k.lex, &n)) return false;
+        l->id = (int)n;
+        return true;
+    }
+    return lex_error(p->k.lex, "expected fork, use, wait, event or join");
+}
+
 static bool parse_stmt(LParse *p, LBody *body) {
     static const struct {
         const char *word;
@@ -274,7 +286,7 @@ static bool parse_stmt(LParse *p, LBody *body) {
         {"loop", L_LOOP, parse_loop},       {"swap", L_SWAP, parse_swap},
         {"barrier", L_BARRIER, NULL},       {"place", L_PLACE, parse_place},
         {"require", L_REQUIRE, parse_require}, {"combine", L_COMBINE, parse_combine},
-        {"copy", L_COPY, parse_copy},
+        {"copy", L_COPY, parse_copy},       {"stream", L_STREAM, parse_stream},
     };
     bool device = lex_accept_word(p->k.lex, "device");
     for (int i = 0; i < LEN(forms); i++) {

@@ -212,6 +212,9 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
     case L_COPY:
         print_copy(s, l);
         break;
+    case L_STREAM:
+        str_fmt(s, "stream %s %d", stream_acts[l->stream], l->id);
+        break;
     case L_SWAP:
         str_add(s, "swap ");
         print_tensors(s, l->args, 2);

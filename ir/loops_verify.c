@@ -248,6 +248,9 @@ static void check_stmt(Verify *v, const LStmt *l) {
     case L_COPY:
         check_copy(v, l);
         break;
+    case L_STREAM:
+        if (v->func->kind == LF_KERNEL) complain(v, "kernels have no streams");
+        break;
     case L_SWAP:
         check_swap(v, l);
         break;

@@ -7,6 +7,7 @@
  *   } */
 #include "ir/plan.h"
 #include "ir/lex.h"
+#include "ir/streams.h"
 
 enum { ALIGN = 64 };
 
@@ -199,8 +200,45 @@ static bool is_stale(Plan *plan, const PlanBuffer *b) {
     return r.found && !r.own;
 }
 
+/* Steps of an item and of what stands inside of it. */
+static int count_steps(const Item *it) {
+    int n = 1;
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; it->block[k] && i < it->block[k]->items.n; i++)
+            n += count_steps(it->block[k]->items.at[i]);
+    return n + (it->kind == ITEM_IF || it->kind == ITEM_LOOP);
+}
+
+static bool touches(const Use *u, const Tensor *storage) {
+    bool found = false;
+    for (int i = 0; i < u->n_in + u->n_out; i++) {
+        const Tensor *t = i < u->n_in ? u->in[i] : u->out[i - u->n_in];
+        while (t->alias) t = t->alias;
+        found |= t == storage;
+    }
+    return found;
+}
+
+/* A buffer is alive while anything may run beside an item that touches it. */
+static const PlanBuffer *dies_early(Plan *plan) {
+    const Block *b = plan->program->body;
+    const Clock *clock = stream_clocks(plan->ctx, b);
+    for (int i = 0, step = 0; i < b->items.n; step += count_steps(b->items.at[i++])) {
+        int beside = stream_beside(b, clock, i) - i;
+        if (!beside) continue;
+        Use u = stream_use(plan->ctx, b->items.at[i]);
+        for (int k = 0; k < plan->buffers.n; k++)
+            if (plan->buffers.at[k].last < step + beside &&
+                touches(&u, plan->buffers.at[k].tensor))
+                return &plan->buffers.at[k];
+    }
+    return NULL;
+}
+
 bool plan_verify(Plan *plan, const char *when) {
     bool ok = true;
+    const PlanBuffer *early = dies_early(plan);
+    if (early) ok = report(plan, when, "dies while another stream may still use it", early);
     for (int i = 0; i < plan->buffers.n; i++) {
         const PlanBuffer *b = &plan->buffers.at[i];
         int64_t bytes = 0;

@@ -31,6 +31,7 @@ typedef struct Plan {
     /* The same of the device's arena, where kernels and tensors of the device are; slots -1: none
      * is. */
     Expr *device_scratch;
+    int scratch_streams; /* so many streams have kernels with scratch, each an area of its own */
     int64_t device_arena, device_live_max;
     int slot_device_arena, slot_device_scratch;
 } Plan;

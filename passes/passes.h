@@ -108,6 +108,7 @@ bool pass_order(Program *, const Options *);
 bool pass_placement(Program *, const Options *);
 bool pass_copies(Program *, const Options *);
 bool pass_inplace(Program *);
+bool pass_streams(Program *, const Options *);
 /* Offsets of n buffers of known sizes, and the end of the highest; stops where that is `least`, the
  * largest live set. */
 int64_t place_search(Ctx *, const struct onnxcc_live *, int n, int64_t least, int64_t *offset);

@@ -116,6 +116,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
     if (opt->host) KERNELS(copies, opt);
     /* after layout and order: what dies where, and which elements lie where */
     if (opt->level > 0) KERNELS(inplace);
+    if (opt->level > 0) KERNELS(streams, opt); /* after inplace: what shares storage */
     KERNELS(schedule, opt);
     return diag_errors(p->ctx) == 0;
 }

@@ -252,6 +252,8 @@ struct onnxcc_model {
     const void *image;
     /* After bind: bytes of the plan's buffers on the device, of its scratch; -1: there is none. */
     int32_t slot_device_arena, slot_device_scratch;
+    int32_t scratch_areas; /* that the scratch is divided into: of stream 0, 1, ... */
+    int32_t reserved;
 };
 /* flags. GROWS: a run may need more arena than bind says (value symbols). REPLAY: all that a run
  * does follows from its dimensions, and happens on the device. */
@@ -287,6 +289,17 @@ void onnxcc_device_input(struct onnxcc_frame *, int step, int k, int64_t bytes);
 void onnxcc_device_output(struct onnxcc_frame *, int step, int k, int64_t bytes);
 /* What was copied from the device has arrived; faults of its kernels are in the frame. */
 void onnxcc_wait(struct onnxcc_frame *);
+/* Several streams of the device; n: a stream or an event. FORK: all begin behind what was queued
+ * on stream 0. USE: launches go to stream n, and copies to 0. WAIT: that stream waits for event n
+ * (0: the fork). EVENT: n is recorded there. JOIN: stream 0 waits for all others. */
+enum onnxcc_stream {
+    ONNXCC_STREAM_FORK,
+    ONNXCC_STREAM_USE,
+    ONNXCC_STREAM_WAIT,
+    ONNXCC_STREAM_EVENT,
+    ONNXCC_STREAM_JOIN
+};
+void onnxcc_device_stream(struct onnxcc_frame *, int act, int n);
 /* As onnxcc_arena_fit, of the device's arena. */
 int onnxcc_device_fit(struct onnxcc_frame *, int64_t bytes);
 /* The plan needs `bytes` from frame->arena on. 0, or an error code to return. */
@@ -393,6 +406,7 @@ struct onnxcc_device {
                  int64_t bytes, int to_device);
     void (*input)(struct onnxcc_frame *, int step, int k, int64_t bytes);
     void (*output)(struct onnxcc_frame *, int step, int k, int64_t bytes);
+    void (*stream)(struct onnxcc_frame *, int act, int n);
     void (*wait)(struct onnxcc_frame *);
     const char *(*said)(int code); /* this thread's last failure with this code, or NULL */
     /* For programs: when steps of a run began and ended there, in milliseconds; false: no more. */

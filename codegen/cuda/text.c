@@ -196,7 +196,8 @@ const Entry *cuda_entries(Ctx *ctx, const Entry *entries, int n) {
         Plan *plan = NEW(ctx->perm, Plan);
         *plan = *entries[i].plan;
         Expr *each = expr_muli(ctx, expr_ceildiv(ctx, plan->device_scratch, expr_int(ctx, 64)), 64);
-        plan->device_scratch = expr_muli(ctx, each, CUDA_SCRATCH_SLOTS);
+        plan->device_scratch =
+            expr_muli(ctx, each, (int64_t)CUDA_SCRATCH_SLOTS * MAX(plan->scratch_streams, 1));
         if (plan->slot_device_arena < 0) /* in one memory */
             plan->scratch = expr_max(ctx, plan->scratch, plan->device_scratch);
         out[i] = entries[i];

@@ -16,7 +16,7 @@ static const char *const members[N_ABI] = {
     [ABI_SITE] = "pp",
     [ABI_VERSION] = "ppp",
     [ABI_MODEL] = "iiiiiiiiiiiiwwwpppppppppppp"
-                  "pppii",
+                  "pppiiii",
 };
 
 LLVMTypeRef abi_type(Gen *g, AbiStruct s) {

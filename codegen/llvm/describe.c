@@ -381,7 +381,9 @@ V describe_model(Gen *g, Model *m) {
               m->image_symbol ? model_outside(g, m->driver) : null_ptr(g),
               m->image_symbol ? model_outside(g, m->image_symbol) : null_ptr(g),
               i32(g, m->plan->slot_device_arena),
-              i32(g, m->plan->slot_device_scratch)};
+              i32(g, m->plan->slot_device_scratch),
+              i32(g, MAX(m->plan->scratch_streams, 1)),
+              i32(g, 0)};
     CHECK(LEN(at) == LLVMCountStructElementTypes(abi_type(g, ABI_MODEL)));
     V model = LLVMAddGlobal(g->m, abi_type(g, ABI_MODEL),
                             arena_printf(m->ctx->perm, "%s_model", m->name));

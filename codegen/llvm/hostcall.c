@@ -325,6 +325,16 @@ static void repeat(Host *h, const LStmt *l) {
     F->block = after;
 }
 
+_Static_assert((int)ACT_FORK == ONNXCC_STREAM_FORK && (int)ACT_JOIN == ONNXCC_STREAM_JOIN,
+               "both in the same order");
+
+static void stream(Host *h, const LStmt *l) {
+    Gen *g = h->g;
+    V act = LLVMConstInt(g->i32, (unsigned)l->stream, false),
+      n = LLVMConstInt(g->i32, (unsigned)l->id, false);
+    host_call(h, "onnxcc_device_stream", g->none, (V[]){h->F.frame, act, n}, 3);
+}
+
 static void swap(Host *h, const LStmt *l) {
     Gen *g = h->g;
     for (int i = 0; i < h->swaps.n; i++) {
@@ -366,6 +376,9 @@ void host_body(Host *h, const LBody *body) {
             break;
         case L_COPY:
             copy(h, l);
+            break;
+        case L_STREAM:
+            stream(h, l);
             break;
         case L_SWAP:
             swap(h, l);

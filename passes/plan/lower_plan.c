@@ -1,5 +1,6 @@
 /* The plan as host functions: bind (derived symbols, places of buffers) and run (launches, calls,
  * control flow). */
+#include "ir/streams.h"
 #include "passes/plan/device_calls.h"
 
 typedef struct Lower {
@@ -13,6 +14,7 @@ typedef struct Lower {
     Expr *scratch, *device_scratch;
     DeviceCalls calls;
     int id;
+    int stream; /* where launches go */
 } Lower;
 
 typedef struct Known { /* a compiled kernel function that others may share */
@@ -94,6 +96,8 @@ static void launch(Lower *lo, Kernel *k, How *how, bool device, LBody *body, int
     kernel_tensors(lo->ctx, k, &in, &n_in, &out, &n_out);
     l->device = device;
     l->func = function_of(lo, k, how, device);
+    if (device && !expr_is(l->func->scratch, 0))
+        lo->plan->scratch_streams = MAX(lo->plan->scratch_streams, lo->stream + 1);
     l->args = NEW_ARRAY(lo->ctx->perm, Tensor *, n_in + n_out);
     for (int i = 0; i < n_in; i++) l->args[l->n_args++] = in[i];
     for (int i = 0; i < n_out; i++) {
@@ -259,6 +263,28 @@ static void lower_loop(Lower *lo, Item *it, LBody *body) {
         if (!item_moves(it, i)) lower_swap(lo, it, i, &l->body);
 }
 
+/* ---- streams ---- */
+static void stream(Lower *lo, StreamAct act, int n, LBody *body) {
+    LStmt *l = lstmt_new(lo->ctx, L_STREAM);
+    l->stream = act;
+    l->id = n;
+    lbody_add(lo->ctx, body, l);
+}
+
+static void before_item(Lower *lo, const Item *it, LBody *body) {
+    if (it->fork) stream(lo, ACT_FORK, FORK_EVENT, body);
+    if (it->stream != lo->stream) stream(lo, ACT_USE, it->stream, body);
+    lo->stream = it->stream;
+    for (int i = 0; i < it->n_waits; i++) stream(lo, ACT_WAIT, it->waits[i], body);
+}
+
+static void behind_item(Lower *lo, const Item *it, LBody *body) {
+    if (it->event) stream(lo, ACT_EVENT, it->event, body);
+    if (!it->join) return;
+    stream(lo, ACT_JOIN, 0, body);
+    lo->stream = 0;
+}
+
 static void lower_item(Lower *lo, Item *it, LBody *body) {
     LBody *other;
     switch (it->kind) {
@@ -289,7 +315,11 @@ static void lower_item(Lower *lo, Item *it, LBody *body) {
 }
 
 static void lower_block(Lower *lo, Block *b, LBody *body) {
-    for (int i = 0; i < b->items.n; i++) lower_item(lo, b->items.at[i], body);
+    for (int i = 0; i < b->items.n; i++) {
+        before_item(lo, b->items.at[i], body);
+        lower_item(lo, b->items.at[i], body);
+        behind_item(lo, b->items.at[i], body);
+    }
 }
 
 static void lower_to_bind(Lower *lo) {

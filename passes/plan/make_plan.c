@@ -1,4 +1,5 @@
 /* Lifetimes, symbol slots and places of everything in the arena. */
+#include "ir/streams.h"
 #include "passes/passes.h"
 
 typedef struct Live {
@@ -10,6 +11,7 @@ typedef struct Planner {
     int step;
     VEC(Live) loops;
     VEC(Item *) carried; /* loops that carry tensors */
+    Clock *clock;        /* of the body's items */
 } Planner;
 
 /* ---- lifetimes ---- */
@@ -35,12 +37,19 @@ static void touch_all(Planner *pl, Tensor *const *t, int n, int first, int last)
         if (t[i]) touch(pl, t[i], first, last);
 }
 
-static void touch_kernel(Planner *pl, Kernel *k) {
+/* Items of several streams take a step each. What one touches is taken until nothing that may run
+ * beside it is left. */
+static int last_step(const Planner *pl, const Block *b, int i) {
+    if (b != pl->plan->program->body) return pl->step;
+    return pl->step + stream_beside(b, pl->clock, i) - i;
+}
+
+static void touch_kernel(Planner *pl, Kernel *k, int last) {
     Tensor **in, **out;
     int n_in, n_out;
     kernel_tensors(pl->ctx, k, &in, &n_in, &out, &n_out);
-    touch_all(pl, in, n_in, pl->step, pl->step);
-    touch_all(pl, out, n_out, pl->step, pl->step);
+    touch_all(pl, in, n_in, pl->step, last);
+    touch_all(pl, out, n_out, pl->step, last);
 }
 
 static bool join(Live *a, const Live *b) {
@@ -86,7 +95,7 @@ static void walk(Planner *pl, Block *b) {
     for (int i = 0; i < b->items.n; i++) {
         Item *it = b->items.at[i];
         int first = pl->step;
-        if (it->kind == ITEM_KERNEL) touch_kernel(pl, it->kernel);
+        if (it->kind == ITEM_KERNEL) touch_kernel(pl, it->kernel, last_step(pl, b, i));
         touch_all(pl, it->in, it->n_in, first, first);
         touch_all(pl, it->out, it->n_out, first, first);
         if (it->scratch) touch(pl, it->scratch, first, first);
@@ -162,7 +171,7 @@ Plan *make_plan(Program *p, const Options *opt) {
     for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->slot = i;
     for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->slot = i;
     plan_slots(plan); /* of symbols; segments depend on them */
-    Planner pl = {.plan = plan, .ctx = p->ctx};
+    Planner pl = {.plan = plan, .ctx = p->ctx, .clock = stream_clocks(p->ctx, p->body)};
     walk(&pl, p->body);
     do widen(&pl);
     while (join_carried(&pl));

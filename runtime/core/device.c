@@ -38,6 +38,11 @@ void onnxcc_device_output(struct onnxcc_frame *f, int step, int k, int64_t bytes
     looked_at(f, step);
 }
 
+/* Whoever looks sees one step after the other. */
+void onnxcc_device_stream(struct onnxcc_frame *f, int act, int n) {
+    if (!f->hook && !broken(f)) f->model->device->stream(f, act, n);
+}
+
 void onnxcc_wait(struct onnxcc_frame *f) {
     if (!broken(f)) f->model->device->wait(f);
 }

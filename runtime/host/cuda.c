@@ -205,6 +205,7 @@ static void cuda_close(void *state) {
         if (c->stream) c->d.stream_wait(c->stream);
         cuda_replay_close(c);
         cuda_trace_close(c);
+        cuda_streams_close(c);
         struct cuda_block *blocks[] = {&c->weights, &c->arena, &c->staging};
         for (int i = 0; i < 3; i++)
             if (blocks[i]->at) c->d.free(blocks[i]->at);
@@ -222,6 +223,7 @@ static void cuda_close(void *state) {
     free(c->room);
     free(c->key);
     free(c->event);
+    free(c->event_of);
     free(c);
 }
 
@@ -233,6 +235,7 @@ static struct cuda *new_state(const struct onnxcc_model *m) {
     c->n_faults = m->n_kernels + 1;
     c->n_key = 3 + m->n_dims + m->n_inputs + m->n_outputs;
     c->careful = is_set("ONNXCC_CUDA_SYNC", '1');
+    c->one_stream = c->careful || is_set("ONNXCC_CUDA_STREAMS", '0');
     c->replays_allowed = !c->careful && !is_set("ONNXCC_CUDA_GRAPHS", '0');
     c->module = calloc((size_t)c->image->n_modules + 1, sizeof *c->module);
     c->function = calloc((size_t)c->image->n_kernels + 1, sizeof *c->function);
@@ -312,6 +315,7 @@ const struct onnxcc_device onnxcc_cuda = {.open = cuda_open,
                                           .copy = cuda_copy,
                                           .input = cuda_input,
                                           .output = cuda_output,
+                                          .stream = cuda_stream,
                                           .wait = cuda_wait,
                                           .said = cuda_said,
                                           .trace = cuda_trace,

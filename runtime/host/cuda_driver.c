@@ -52,7 +52,7 @@ static const char *find_functions(void *library, struct cuda_driver *d) {
         "cuMemAlloc_v2", "cuMemFree_v2", "cuMemHostAlloc", "cuMemFreeHost",
         "cuMemHostGetDevicePointer_v2", "cuPointerGetAttribute", "cuMemGetInfo_v2",
         "cuMemcpyHtoD_v2", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuStreamCreate",
-        "cuStreamDestroy_v2", "cuStreamSynchronize", "cuStreamQuery",
+        "cuStreamDestroy_v2", "cuStreamSynchronize", "cuStreamQuery", "cuStreamWaitEvent",
         "cuLaunchKernel", "cuEventCreate", "cuEventDestroy_v2", "cuEventRecord",
         "cuEventElapsedTime", "cuGetErrorName", "cuGetErrorString",
         /* REST */

@@ -40,6 +40,7 @@ struct cuda_driver {
     int (*stream_destroy)(CuStream);
     int (*stream_wait)(CuStream);
     int (*stream_query)(CuStream);
+    int (*stream_wait_event)(CuStream, CuEvent, unsigned flags);
     int (*launch)(CuFunction, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
                   unsigned bz, unsigned shared, CuStream, void **args, void **extra);
     int (*event_create)(CuEvent *, unsigned flags);
@@ -72,6 +73,7 @@ enum { /* CUdevice_attribute, CUfunction_attribute, CUpointer_attribute, CUmemor
     CU_BAD_PTX = 218,
     CU_UNSUPPORTED_PTX = 222,
     CU_NOT_READY = 600,
+    CU_EVENT_UNTIMED = 2,
     CU_KERNEL_FAULTS = 700, /* 700..719: what kernels do wrong, 701: what launches ask for */
     CU_TOO_LARGE = 701,
     CU_LAST_KERNEL_FAULT = 719

@@ -56,7 +56,9 @@ static void record(struct onnxcc_frame *f, int (*run)(struct onnxcc_frame *),
     if (c->d.capture_begin(c->stream, RELAXED)) return;
     f->stream = c->stream;
     c->recording = true;
+    cuda_streams_begin(f, false);
     int code = run(f), fault = f->fault;
+    cuda_join(f);
     c->recording = false;
     f->stream = stream;
     f->fault = 0;

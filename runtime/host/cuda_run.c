@@ -73,9 +73,9 @@ static int arguments(struct onnxcc_frame *f, int step, const struct onnxcc_cuda_
     if (k->flags & ONNXCC_CUDA_FAULTS)
         a[n++].pointer = c->fault_at + sizeof *c->fault * (size_t)(first_flag(f) + step);
     if (k->flags & ONNXCC_CUDA_SCRATCH) {
-        int64_t bytes = scratch_bytes(f);
-        a[n++].pointer = (uintptr_t)f->device_arena - (uintptr_t)bytes;
-        a[n++].wide = bytes / ((int64_t)k->max_blocks * k->per_block);
+        int64_t all = scratch_bytes(f), area = all / f->model->scratch_areas;
+        a[n++].pointer = (uintptr_t)f->device_arena - (uintptr_t)(all - c->now * area);
+        a[n++].wide = area / ((int64_t)k->max_blocks * k->per_block);
     }
     a[n++] = number(k, 0);
     a[n++] = number(k, total);
@@ -119,7 +119,7 @@ void cuda_launch(struct onnxcc_frame *f, int step, const void *kernel, void *con
     if (blocks > k->max_blocks) blocks = k->max_blocks;
     int event = cuda_trace_begin(f, step);
     int code = c->d.launch(c->function[k->index], (unsigned)blocks, 1, 1, (unsigned)k->threads, 1,
-                           1, (unsigned)k->shared, f->stream, at, NULL);
+                           1, (unsigned)k->shared, cuda_now(f), at, NULL);
     cuda_trace_end(f, event);
     if (!code && c->careful) code = c->d.stream_wait(f->stream);
     if (code) note(f, launch_failed(f, step, k, code));
@@ -251,12 +251,14 @@ static int run_once(struct onnxcc_frame *f, int (*run)(struct onnxcc_frame *)) {
     bool watched = f->hook || state_of(f)->tracing;
     CuExec exec = watched ? NULL : cuda_recorded(f, run);
     int code = 0;
+    cuda_streams_begin(f, false);
     if (exec) {
         copy_all(f, false);
         code = f->fault ? f->fault : replay(f, exec);
         if (!code) copy_all(f, true);
     } else {
         code = run(f);
+        cuda_join(f);
     }
     if (ONNXCC_KIND(f->fault) == ONNXCC_E_DEVICE) return f->fault; /* it has said what failed */
     if (state_of(f)->stay && !state_of(f)->pending) return code;
@@ -334,7 +336,9 @@ static int queue(struct onnxcc_frame *f, int (*run)(struct onnxcc_frame *)) {
     f->device_weights = (const char *)(uintptr_t)c->weights.at;
     c->runs++;
     CuExec exec = captured || f->hook ? NULL : cuda_recorded(f, run);
+    cuda_streams_begin(f, captured);
     code = exec ? replay(f, exec) : run(f);
+    cuda_join(f);
     if (c->pending && !captured) cuda_sync(f); /* the next run may use the host's part again */
     if (code == ONNXCC_CODE(ONNXCC_E_ARENA, 1, 0)) f->arena_needed += scratch;
     return code;

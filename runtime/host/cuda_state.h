@@ -23,7 +23,7 @@ struct cuda_replay {
     bool refused; /* the driver would not record it */
     int64_t used; /* number of the run that used it last */
 };
-enum { CUDA_REPLAYS = 8 };
+enum { CUDA_REPLAYS = 8, CUDA_STREAMS = 4 };
 struct cuda {
     struct cuda_driver d;
     const struct onnxcc_model *model;
@@ -50,6 +50,14 @@ struct cuda {
     char *room;      /* the host's part of a run on device addresses */
     size_t room_bytes;
     bool pending;    /* copies between the memories are under way */
+    /* Stream 0 is the run's own one; the others and their events are made when they are needed. */
+    CuStream side[CUDA_STREAMS];
+    int now;           /* where launches go */
+    CuEvent *event_of;                /* by number, then one of each stream for the join */
+    int cap_event_of;
+    unsigned busy;    /* a bit for each stream since the fork */
+    bool one_stream;  /* ONNXCC_CUDA_STREAMS=0, or ONNXCC_CUDA_SYNC=1 */
+    bool serial;      /* this run has one */
     bool stay;       /* nothing is copied from and to the caller, and nobody waits */
     bool recording;
     int64_t runs, replays;
@@ -85,6 +93,13 @@ int cuda_first_fault(struct cuda *, int from);
 int cuda_stay(void *state, int on);
 int cuda_sync(struct onnxcc_frame *); /* everything of this run has ended */
 int64_t cuda_tensor_bytes(const struct onnxcc_frame *, const struct onnxcc_tensor *);
+
+/* ---- cuda_streams.c ---- */
+void cuda_streams_begin(struct onnxcc_frame *, bool serial); /* of a run */
+void cuda_stream(struct onnxcc_frame *, int act, int n);
+void cuda_join(struct onnxcc_frame *); /* where the run ends between fork and join */
+CuStream cuda_now(const struct onnxcc_frame *);
+void cuda_streams_close(struct cuda *);
 
 /* ---- cuda_pointers.c ---- */
 /* Are the caller's addresses of a run on the device aligned, and on the right side? 0, or a code.

@@ -30,14 +30,14 @@ int cuda_trace_begin(struct onnxcc_frame *f, int step) {
     struct cuda_event *e = &c->event[c->n_events];
     if (!e->begin && c->d.event_create(&e->begin, 0)) return -1;
     if (!e->end && c->d.event_create(&e->end, 0)) return -1;
-    if (c->d.event_record(e->begin, f->stream)) return -1;
+    if (c->d.event_record(e->begin, cuda_now(f))) return -1;
     e->step = step;
     return c->n_events++;
 }
 
 void cuda_trace_end(struct onnxcc_frame *f, int event) {
     struct cuda *c = f->device;
-    if (event >= 0) c->d.event_record(c->event[event].end, f->stream);
+    if (event >= 0) c->d.event_record(c->event[event].end, cuda_now(f));
 }
 
 int cuda_traced(void *state, int i, int *step, double *begin, double *end) {

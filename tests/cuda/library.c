@@ -1,7 +1,9 @@
-/* Uses compiled models for GPUs as a library, against tests/cuda/driver: digits, nonzero, pick.
+/* Uses compiled models for GPUs as a library, against tests/cuda/driver: digits, nonzero, pick,
+ * branches.
  *
  *   library IMAGES.npy LOGITS.bin    everything
  *   library missing                  where there is no driver */
+#include "branches.h"
 #include "digits.h"
 #include "nonzero.h"
 #include "pick.h"
@@ -31,6 +33,10 @@ static struct {
     int (*stream)(void **, unsigned flags);
     int (*wait)(void *stream);
     int (*query)(void *stream);
+    int (*begin)(void *stream, int mode);
+    int (*end)(void *stream, void **graph);
+    int (*instantiate)(void **exec, void *graph, unsigned long long flags);
+    int (*launch)(void *exec, void *stream);
 } cu;
 
 static void open_driver(void) {
@@ -44,7 +50,11 @@ static void open_driver(void) {
                                         "cuMemcpyDtoH_v2",
                                         "cuStreamCreate",
                                         "cuStreamSynchronize",
-                                        "cuStreamQuery"};
+                                        "cuStreamQuery",
+                                        "cuStreamBeginCapture_v2",
+                                        "cuStreamEndCapture",
+                                        "cuGraphInstantiateWithFlags",
+                                        "cuGraphLaunch"};
     void *library = dlopen("libcuda.so.1", RTLD_NOW), *found[sizeof names / sizeof names[0]];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!library || !(found[i] = dlsym(library, names[i]))) exit(2);
@@ -173,6 +183,69 @@ static void test_refusals(void) {
     EXPECT(!queue(&digits, &good) && !cu.wait(good.stream) && has_arrived(&good));
 }
 
+/* The caller records a run, and replays it. */
+static void test_capture(void) {
+    There t = there(11);
+    void *graph = NULL, *exec = NULL;
+    EXPECT(!cu.begin(t.stream, 0) && !queue(&digits, &t) && !cu.end(t.stream, &graph));
+    EXPECT(!cu.wait(t.stream) && !has_arrived(&t));
+    EXPECT(!cu.instantiate(&exec, graph, 0));
+    for (int i = 0; i < 3; i++) {
+        EXPECT(!cu.launch(exec, t.stream) && !cu.wait(t.stream) && has_arrived(&t));
+        EXPECT(!queue(&digits, &t) && !cu.wait(t.stream) && has_arrived(&t));
+    }
+}
+
+/* ---- branches: runs on two streams of the caller share the model's own ones ---- */
+enum { N = 2, H = 5, X = N * 4 * H * 9, Z = N * 24, Y = N * 10, P = N * 16 };
+typedef struct {
+    float x[X], z[Z], y[Y], p[P];
+    uint64_t x_at, z_at, y_at, p_at, arena;
+    void *stream;
+} Branches;
+
+static void expect_branches(branches_ctx *ctx, Branches *b, int seed) {
+    branches_dims dims = {.N = N, .H = H};
+    branches_inputs in = {.x = b->x, .z = b->z};
+    branches_outputs out = {.y = b->y, .p = b->p};
+    static _Alignas(64) char arena[1 << 16];
+    for (int i = 0; i < X; i++) b->x[i] = (float)((i * 7 + seed) % 13) / 13;
+    for (int i = 0; i < Z; i++) b->z[i] = (float)((i * 5 + seed) % 11) / 11;
+    EXPECT(!branches_run(ctx, &in, &out, &dims, arena, sizeof arena));
+    b->x_at = device_memory(sizeof b->x), b->z_at = device_memory(sizeof b->z);
+    b->y_at = device_memory(sizeof b->y), b->p_at = device_memory(sizeof b->p);
+    b->arena = device_memory(branches_device_arena_bytes(&dims));
+    b->stream = new_stream();
+    EXPECT(!cu.to_device(b->x_at, b->x, sizeof b->x) && !cu.to_device(b->z_at, b->z, sizeof b->z));
+}
+
+static int queue_branches(branches_ctx *ctx, const Branches *b) {
+    branches_dims dims = {.N = N, .H = H};
+    branches_inputs in = {.x = address(b->x_at), .z = address(b->z_at)};
+    branches_outputs out = {.y = address(b->y_at), .p = address(b->p_at)};
+    return branches_run_device(ctx, &in, &out, &dims, address(b->arena),
+                               branches_device_arena_bytes(&dims), b->stream);
+}
+
+static void test_branches(void) {
+    branches_ctx ctx;
+    static Branches all[2];
+    EXPECT(!branches_open(&ctx, NULL));
+    for (int i = 0; i < 2; i++) expect_branches(&ctx, &all[i], i);
+    for (int round = 0; round < ROUNDS; round++) {
+        float y[Y], p[P];
+        for (int k = 0; k < 4; k++) EXPECT(!queue_branches(&ctx, &all[k % 2]));
+        for (int i = 1; i >= 0; i--) {
+            EXPECT(!cu.wait(all[i].stream));
+            EXPECT(!cu.to_host(y, all[i].y_at, sizeof y) && !memcmp(y, all[i].y, sizeof y));
+            EXPECT(!cu.to_host(p, all[i].p_at, sizeof p) && !memcmp(p, all[i].p, sizeof p));
+            EXPECT(!cu.to_device(all[i].y_at, all[i].x, sizeof y));
+        }
+    }
+    EXPECT(!branches_status(&ctx));
+    branches_close(&ctx);
+}
+
 /* ---- threads share an open model ---- */
 typedef struct {
     pthread_t thread;
@@ -294,6 +367,8 @@ int main(int argc, char **argv) {
     EXPECT(!cu.retain(&primary, 0) && !cu.push(primary));
     test_streams(&digits);
     test_refusals();
+    test_capture();
+    test_branches();
     test_threads();
     test_contexts();
     test_nonzero();

@@ -13,7 +13,7 @@ $cc -shared -fPIC -O1 -o driver/libcuda.so.1 "$root"/tests/cuda/driver/*.c -pthr
 "$onnxcc" "$(model_of digits)" -q -o program
 ./program --input images="$root/demo/digits/images.npy" --output logits=logits.bin 2> run.log > run.log
 
-for name in digits nonzero pick; do
+for name in digits nonzero pick branches; do
     file=$root/tests/run/models/$name.onnx
     [ $name != digits ] || file=$(model_of digits)
     for out in staticlib:a/lib:.a obj:o/:.o sharedlib:so/lib:.so; do
@@ -56,9 +56,9 @@ use() {
     done
     ldconfig -p 2> /dev/null | grep -q libcuda.so.1 || "$dir/library" missing
 }
-use a a/libdigits.a a/libnonzero.a a/libpick.a
-use o o/digits.o o/nonzero.o o/pick.o
-use so so/libdigits.so so/libnonzero.so so/libpick.so -Wl,-rpath,"$PWD/so"
+use a a/libdigits.a a/libnonzero.a a/libpick.a a/libbranches.a
+use o o/digits.o o/nonzero.o o/pick.o o/branches.o
+use so so/libdigits.so so/libnonzero.so so/libpick.so so/libbranches.so -Wl,-rpath,"$PWD/so"
 
 # two models in one library; weights in a file
 "$onnxcc" "$(model_of digits)" "$root/tests/run/models/pick.onnx" --device=cuda --gpu-arch=sm_80 -q --entry=one,two \

@@ -15,6 +15,7 @@
  *   FAKE_CUDA_LIMIT=1           every launch asks for more than the chip has
  *   FAKE_CUDA_REFUSE=cubin      module data that this driver does not take: cubin, ptx, all
  *   FAKE_CUDA_SEED=1            of the order of streams
+ *   FAKE_CUDA_FORGET=N          the N-th time that a stream shall wait for an event it does not
  *   FAKE_CUDA_SAY=1             a line for every graph that is launched, and for what is left at
  *                               the end
  *
@@ -66,7 +67,7 @@ typedef struct Set { /* of nodes of a capture */
 } Set;
 typedef struct Event {
     double ms;
-    long queued, reached; /* tickets of its records */
+    bool *newest; /* has its newest record happened? */
     bool untimed;
     Capture *capture; /* recorded in a stream that is captured: what that stream had done */
     Set set;
@@ -80,9 +81,8 @@ typedef struct Op {
     void *to, *from;
     size_t bytes;
     Event *event;
-    long ticket;
     const Capture *graph;
-    bool *done; /* by node of the graph */
+    bool *done; /* RECORD, WAIT: that one; GRAPH: by node */
 } Op;
 typedef struct Queue {
     Op *at;
