@@ -130,14 +130,18 @@ typedef enum Tail { TAIL_EXACT, TAIL_MASK, TAIL_PEEL, TAIL_GUARD } Tail;
 typedef struct Split { Var *var, *outer, *inner; int64_t factor; Tail tail; } Split;
 /* from[0] * extent(from[1]) * ... + ... + from[n-1] = into: neighbours in one loop */
 typedef struct Collapse { Var *from[MAX_RANK]; int n; Var *into; } Collapse;
-/* A copy of a tensor made at a place in the nest: `region` variables are iterated by the copy,
- * the others are fixed there. */
+/* A copy of a factor of the products that a reduction adds up, made at a place in a loop along it
+ * by all threads of a block together; what stands behind it in the loop reads the copy. `region`
+ * variables are iterated by the copy, in this order, the others are fixed there. What lies outside
+ * of the factor's tensor, or of a tile that overhangs, is zero in the copy. */
 typedef struct Stage {
-    Tensor *of, *copy;
+    Stmt *stmt;
+    int factor;   /* 0 or 1 */
+    Tensor *copy; /* a subscript for each region variable; its dimensions may be larger */
     Var **region;
     int n_region;
-    Layout *layout;
-    Space space;
+    int ahead; /* it is made so many rounds of the loop before it is read; the copy exists once
+                  more than that */
 } Stage;
 
 typedef enum NestKind { NEST_LOOP, NEST_STMT, NEST_STAGE } NestKind;

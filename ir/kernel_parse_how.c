@@ -65,25 +65,6 @@ static bool parse_home(KParse *p, How *h) {
     return true;
 }
 
-static Stage *parse_stage(KParse *p) {
-    Stage *g = NEW(p->ctx->perm, Stage);
-    VEC(Var *) region = {0};
-    if (!(g->of = kparse_tensor_ref(p))) return NULL;
-    if (lex_accept_word(p->lex, "over"))
-        while (lex_at(p->lex, TOK_IDENT)) {
-            Var *v = known_var(p);
-            if (!v) return NULL;
-            vec_push(p->ctx->perm, &region, v);
-        }
-    g->region = region.at;
-    g->n_region = region.n;
-    if (!lex_expect(p->lex, TOK_ARROW) || !(g->copy = kparse_tensor(p, SP_TEMP))) return NULL;
-    g->layout = g->copy->layout;
-    if (!parse_space(p, &g->space)) return NULL;
-    g->copy->space = g->space;
-    return g;
-}
-
 static Stmt *parse_do(KParse *p, Kernel *k) {
     Tensor *t = kparse_tensor_ref(p);
     int64_t nth = 0;
@@ -92,6 +73,31 @@ static Stmt *parse_do(KParse *p, Kernel *k) {
         if (stmt_target(k->stmts.at[i]) == t && nth-- == 0) return k->stmts.at[i];
     lex_error(p->lex, "the kernel has no such statement");
     return NULL;
+}
+
+static Stage *parse_stage(KParse *p, Kernel *k) {
+    Stage *g = NEW(p->ctx->perm, Stage);
+    VEC(Var *) region = {0};
+    int64_t factor;
+    Space space = SP_SHARED;
+    if (!lex_expect_word(p->lex, "factor") || !lex_int(p->lex, &factor)) return NULL;
+    if (!lex_expect_word(p->lex, "of") || !(g->stmt = parse_do(p, k))) return NULL;
+    if (!lex_expect_word(p->lex, "over")) return NULL;
+    while (lex_at(p->lex, TOK_IDENT)) {
+        Var *v = known_var(p);
+        if (!v) return NULL;
+        vec_push(p->ctx->perm, &region, v);
+    }
+    g->factor = (int)factor;
+    g->region = region.at;
+    g->n_region = region.n;
+    if (!lex_expect(p->lex, TOK_ARROW) || !(g->copy = kparse_tensor(p, SP_TEMP))) return NULL;
+    if (!parse_space(p, &space)) return NULL;
+    g->copy->space = space;
+    int64_t ahead = 0;
+    if (lex_accept_word(p->lex, "ahead") && !lex_int(p->lex, &ahead)) return NULL;
+    g->ahead = (int)ahead;
+    return g;
 }
 
 static bool parse_nests(KParse *p, Kernel *k, Nests *list);
@@ -119,7 +125,7 @@ static bool parse_nests(KParse *p, Kernel *k, Nests *list) {
         vec_push(p->ctx->perm, list, n);
         if (n->kind == NEST_LOOP && !parse_for(p, k, n)) return false;
         if (n->kind == NEST_STMT && !(n->stmt = parse_do(p, k))) return false;
-        if (n->kind == NEST_STAGE && !(n->stage = parse_stage(p))) return false;
+        if (n->kind == NEST_STAGE && !(n->stage = parse_stage(p, k))) return false;
     }
 }
 

@@ -6,14 +6,15 @@
  *     home %acc reg
  *     for n thread {
  *       for o.0 {
- *         stage %w over c o.1 -> %w.s : f32[64,32] layout [1,0] scratch
  *         for o.1 vector { do %acc }
  *       }
  *     }
  *   }
  *
  * `do %t` is the innermost place of the statement that writes %t; `do %t 1` of the second that
- * does. */
+ * does. On GPUs there may be copies of factors of a product:
+ *
+ *   stage factor 0 of %acc over o.1 c.1 -> %acc.a : f32[64,36] shared ahead 1 */
 #include "ir/kernel_internal.h"
 
 const char *const tail_names[] = {"exact", "mask", "peel", "guard"};
@@ -78,25 +79,31 @@ static void print_variables(KPrint *p, const How *h) {
 
 /* ---- the nest ---- */
 
-static void print_do(Str *s, const Kernel *k, const Stmt *stmt) {
+static void print_stmt_name(Str *s, const Kernel *k, const Stmt *stmt) {
     int nth = 0;
     const Tensor *target = stmt_target(stmt);
     for (int i = 0; i < k->stmts.n && k->stmts.at[i] != stmt; i++)
         nth += stmt_target(k->stmts.at[i]) == target;
-    str_add(s, "do ");
     print_value(s, target->name);
     if (nth) str_fmt(s, " %d", nth);
+}
+
+static void print_do(Str *s, const Kernel *k, const Stmt *stmt) {
+    str_add(s, "do ");
+    print_stmt_name(s, k, stmt);
     str_char(s, '\n');
 }
 
-static void print_stage(Str *s, const Stage *g) {
-    str_add(s, "stage ");
-    print_value(s, g->of->name);
-    if (g->n_region) str_add(s, " over");
+static void print_stage(Str *s, const Kernel *k, const Stage *g) {
+    str_fmt(s, "stage factor %d of ", g->factor);
+    print_stmt_name(s, k, g->stmt);
+    str_add(s, " over");
     for (int i = 0; i < g->n_region; i++) str_fmt(s, " %s", g->region[i]->name);
     str_add(s, " -> ");
     kprint_tensor(s, g->copy);
-    str_fmt(s, " %s\n", space_names[g->space]);
+    str_fmt(s, " %s", space_names[g->copy->space]);
+    if (g->ahead) str_fmt(s, " ahead %d", g->ahead);
+    str_char(s, '\n');
 }
 
 static void print_nest(KPrint *p, const Kernel *k, const Nest *n) {
@@ -105,7 +112,7 @@ static void print_nest(KPrint *p, const Kernel *k, const Nest *n) {
     if (n->kind == NEST_STMT) {
         print_do(s, k, n->stmt);
     } else if (n->kind == NEST_STAGE) {
-        print_stage(s, n->stage);
+        print_stage(s, k, n->stage);
     } else {
         str_fmt(s, "for %s", n->var->name);
         if (n->bind != BIND_SERIAL) str_fmt(s, " %s", bind_names[n->bind]);

@@ -1,7 +1,9 @@
 /* Checks the how of a kernel: every statement has exactly one place; the loops around it are,
  * once splits and collapses are undone, the statement's variables, each completely; no loop
- * stands in itself; temps have one home. */
+ * stands in itself; temps have one home; copies of factors stand in front of what reads them. */
 #include "ir/kernel_verify.h"
+
+enum { MOST_AHEAD = 3 };
 
 typedef struct Check {
     Verify *v;
@@ -9,9 +11,12 @@ typedef struct Check {
     const How *how;
     Nest *path[64]; /* loops around the place looked at */
     int depth;
+    const Stage *stage; /* that is looked at: its loops count as loops around */
 } Check;
 
 static bool on_path(const Check *c, const Var *v) {
+    for (int i = 0; c->stage && i < c->stage->n_region; i++)
+        if (c->stage->region[i] == v) return true;
     for (int i = 0; i < c->depth; i++)
         if (c->path[i]->var == v) return true;
     return false;
@@ -69,8 +74,69 @@ static int count_places(const Nest *n, const Stmt *s) {
     return count;
 }
 
+/* ---- copies of factors ---- */
+static bool has_place(const Nest *n, const Stmt *s) {
+    bool found = n->kind == NEST_STMT && n->stmt == s;
+    for (int i = 0; i < n->n_child; i++) found |= has_place(n->child[i], s);
+    return found;
+}
+
+static bool is_product_sum(const Stmt *s) {
+    return s->kind == ST_REDUCE && s->op == RED_SUM && s->value->kind == E_OP &&
+           s->value->op == SOP_mul && s->recipe.lanes < 2;
+}
+
+static void check_region(Check *c, const Nest *n) {
+    const Stage *g = n->stage;
+    int64_t extent, room;
+    if (g->copy->rank != g->n_region || g->copy->space != SP_SHARED)
+        verify_fail(c->v, n, "%%%s is no shared copy of its region", g->copy->name);
+    for (int i = 0; i < g->n_region && i < g->copy->rank; i++) {
+        const Var *v = g->region[i];
+        for (int d = 0; d < c->depth; d++)
+            if (c->path[d]->var == v && c->path[d]->bind != BIND_BLOCK)
+                verify_fail(c->v, n, "the copy stands inside the loop over %s", v->name);
+        if (!expr_is_int(v->extent, &extent) || !expr_is_int(g->copy->dims[i], &room) ||
+            room < extent)
+            verify_fail(c->v, n, "%%%s has no room for %s", g->copy->name, v->name);
+    }
+}
+
+static void check_stage(Check *c, Nest *n) {
+    Stage *g = n->stage;
+    Nest *around = c->depth ? c->path[c->depth - 1] : NULL;
+    bool blocks = false, behind = false, read = false;
+    for (int i = 0; i < c->depth; i++) blocks |= c->path[i]->bind == BIND_BLOCK;
+    for (int i = 0; around && i < around->n_child; i++) {
+        read |= behind && has_place(around->child[i], g->stmt);
+        behind |= around->child[i] == n;
+    }
+    if (!blocks) verify_fail(c->v, n, "there are no block loops around the copy");
+    if (around && around->bind != BIND_SERIAL)
+        verify_fail(c->v, n, "the copy does not stand in a serial loop");
+    for (int i = 0; around && around->child[i] != n; i++)
+        if (around->child[i]->kind != NEST_STAGE || around->child[i]->stage->ahead != g->ahead)
+            verify_fail(c->v, n, "the copies of a loop do not stand first, as far ahead");
+    if (g->ahead < 0 || g->ahead > MOST_AHEAD)
+        verify_fail(c->v, n, "at most %d rounds ahead", MOST_AHEAD);
+    if (!read) verify_fail(c->v, n, "nothing behind the copy reads it");
+    check_region(c, n);
+    if (!is_product_sum(g->stmt) || g->factor < 0 || g->factor > 1) {
+        verify_fail(c->v, n, "%%%s adds up no such factor", stmt_target(g->stmt)->name);
+        return;
+    }
+    c->stage = g;
+    for (int i = 0; i < g->stmt->n_dom + g->stmt->n_red; i++) {
+        const Var *v = stmt_var(g->stmt, i);
+        if (expr_uses_var(g->stmt->value->arg[g->factor], v) && !covered(c, v))
+            verify_fail(c->v, n, "no loop around iterates %s", v->name);
+    }
+    c->stage = NULL;
+}
+
 static void check_nest(Check *c, Nest *n) {
     if (n->kind == NEST_STMT) check_place(c, n);
+    if (n->kind == NEST_STAGE) check_stage(c, n);
     if (n->kind != NEST_LOOP) return;
     if (on_path(c, n->var)) verify_fail(c->v, n, "the loop over %s stands in itself", n->var->name);
     if (c->depth == LEN(c->path)) {

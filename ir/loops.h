@@ -40,6 +40,20 @@ typedef enum LKind {
      * first the identity, and args[0][iargs[0]] becomes that of all: at distances 1, 2, 4, ... each
      * adds what lies so far in front of it */
     L_COMBINE,
+    /* CUDA: hi elements of args[0] from iargs[0] on are on their way to tensor[index], in shared
+     * memory; zeros where cond is there and does not hold. 4, 8 or 16 bytes, at such a multiple */
+    L_ASYNC,
+    L_COMMIT, /* CUDA: what this thread has sent on its way since the last one is a group */
+    L_WAIT,   /* CUDA: until all groups of this thread but the last `lo` have arrived */
+    /* CUDA, by a whole warp: the elements of a matrix of `width` rows (16, or 8 of the right
+     * factor, whose rows are its columns) and 16 steps that this thread holds for L_MMA: two in
+     * each u32 of tensor[index..]. Element (r, k) is args[0][iargs[0] + r*iargs[1] + k*iargs[2]] */
+    L_FRAGMENT,
+    /* CUDA, by a whole warp: a product of a fragment of 16 rows, args[0][iargs[0]..], and one of 8,
+     * args[1][iargs[1]..], of `dtype`, is added to a matrix of 16 x 8 in f32. Of that thread
+     * 4*g + t holds rows g and g + 8 of columns 2*t and 2*t + 1:
+     * tensor[index + iargs[2] * (which row) + iargs[3] * (which column)] */
+    L_MMA,
     L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
                  `lo`: scratch bytes per thread;
                   iargs[0]: about how many scalar operations an item costs */
@@ -91,6 +105,7 @@ struct LStmt {
     StreamAct stream;
     Reduce red;
     bool last, prefix;
+    DType dtype; /* MMA: of the elements */
     char *name;
     Tensor **args;
     int n_args;
@@ -132,12 +147,13 @@ typedef struct Loops { /* a compiled program: kernels, then `bind` and `run` */
 LStmt *lstmt_new(Ctx *, LKind);
 LFunc *lfunc_new(Ctx *, LFuncKind, const char *name);
 void lbody_add(Ctx *, LBody *, LStmt *);
+void lleaf_operands(Ctx *, LStmt *); /* room for those of ASYNC, FRAGMENT, MMA */
 /* pre-order */
 void lbody_each(const LBody *, void (*fn)(void *user, LStmt *), void *user);
 /* Does it hold an L_PLACE for some buffer? What a round of a loop over such a body has placed is
  * dead behind it: but for what it carries, the arena ends where it ended before. */
 bool lbody_places(const LBody *);
-/* Is it a barrier, or a combination of all threads' values, or does it hold one? */
+/* Is it a barrier, or something that threads do together, or does it hold one? */
 bool lstmt_has_barrier(const LStmt *);
 /* A block loop with nothing but another block loop in it */
 bool lstmt_is_chain(const LStmt *);

@@ -16,6 +16,19 @@ typedef struct LPrint {
     const char *(*note)(void *user, const void *thing);
     void *user;
 } LPrint;
+typedef struct LParse {
+    KParse k;  /* symbols, and the tensors in scope */
+    Map *host; /* tensors of the host functions */
+    Map *vars, *funcs;
+    Loops *loops;
+    LFunc *func;
+} LParse;
+bool lparse_expr(LParse *, DType want, Expr **out);
+
+/* ---- loops_leaf.c: what becomes an instruction of its own ---- */
+void lprint_leaf(Str *, const LStmt *);
+bool lparse_leaf(LParse *, LStmt *);
+
 void lprint_stmt(LPrint *, const LStmt *);
 void lprint_func(LPrint *, const LFunc *);
 void loops_print_noted(LPrint *, const Loops *);

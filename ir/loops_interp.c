@@ -5,47 +5,11 @@
  * step: what stands between two barriers by one thread after the other, in any order, each with
  * registers of its own. Every access is checked. Fresh buffers are filled with a pattern that
  * shows. */
-#include "ir/loops_internal.h"
-#include "ir/scalar_eval.h"
-
-typedef struct Buf {
-    char *data;
-    int64_t elements;
-    DType dtype;
-    size_t each; /* bytes from one thread's copy to the next; 0: all have the same */
-} Buf;
-typedef struct Team {            /* the threads of a block */
-    const LStmt *loop[MAX_RANK]; /* the chain of block loops, outermost first */
-    int n;
-    int64_t extent[MAX_RANK], threads, current;
-} Team;
-enum { MEMO = 256 };
-typedef struct Interp {
-    Ctx *ctx;
-    Arena *arena; /* of this run */
-    const LFunc *func;
-    Map *bufs;     /* Tensor to Buf */
-    int64_t *vars; /* by Var.id */
-    const SymValue *syms;
-    int n_syms;
-    Team *team; /* NULL: outside of block loops */
-    char *scratch;
-    int64_t scratch_bytes;
-    uint64_t seed;
-    bool failed;
-    const char *why;
-    int generation;
-    struct {
-        const Expr *e;
-        int generation;
-        ScalarValue v;
-    } memo[MEMO];
-} Interp;
+#include "ir/loops_interp.h"
 
 static ScalarValue eval(Interp *, const Expr *);
 
-static void fail(Interp *it, const char *fmt, ...) PRINTF(2, 3);
-static void fail(Interp *it, const char *fmt, ...) {
+void linterp_fail(Interp *it, const char *fmt, ...) {
     if (it->failed) return;
     char text[300];
     va_list ap;
@@ -56,7 +20,7 @@ static void fail(Interp *it, const char *fmt, ...) {
     it->why = arena_str(it->ctx->perm, text);
 }
 
-static int64_t eval_index(Interp *it, const Expr *e) {
+int64_t linterp_index(Interp *it, const Expr *e) {
     return eval(it, e).i;
 }
 
@@ -69,19 +33,19 @@ static ScalarValue eval_sym(Interp *it, const Sym *s) {
     for (int i = 0; i < it->n_syms; i++)
         if (it->syms[i].sym == s) return of_int(it->syms[i].value);
     if (s->def) return eval(it, s->def);
-    fail(it, "symbol %s has no value", s->name);
+    linterp_fail(it, "symbol %s has no value", s->name);
     return of_int(1);
 }
 
-static char *address(Interp *it, const Tensor *t, int64_t i) {
+char *linterp_address(Interp *it, const Tensor *t, int64_t i) {
     Buf *b = map_get_int(it->bufs, (uint64_t)(uintptr_t)t);
     if (!b) {
-        fail(it, "%%%s is not declared", t->name);
+        linterp_fail(it, "%%%s is not declared", t->name);
         return NULL;
     }
     if (i < 0 || i >= b->elements) {
-        fail(it, "%%%s[%lld] is outside of its %lld elements", t->name, (long long)i,
-             (long long)b->elements);
+        linterp_fail(it, "%%%s[%lld] is outside of its %lld elements", t->name, (long long)i,
+                     (long long)b->elements);
         return NULL;
     }
     size_t copy = it->team ? (size_t)it->team->current * b->each : 0;
@@ -89,7 +53,7 @@ static char *address(Interp *it, const Tensor *t, int64_t i) {
 }
 
 static ScalarValue eval_load(Interp *it, const Expr *e) {
-    const char *p = address(it, e->tensor, eval_index(it, e->arg[0]));
+    const char *p = linterp_address(it, e->tensor, linterp_index(it, e->arg[0]));
     return p ? scalar_load(e->type, p) : of_int(0);
 }
 
@@ -101,7 +65,7 @@ static ScalarValue eval_op(Interp *it, const Expr *e) {
 }
 
 static ScalarValue eval_bound(Interp *it, const Expr *e) {
-    int64_t v = eval_index(it, e->arg[0]), n = eval_index(it, e->arg[1]);
+    int64_t v = linterp_index(it, e->arg[0]), n = linterp_index(it, e->arg[1]);
     return of_int(v < 0 || n <= 0 ? 0 : v < n ? v : n - 1);
 }
 
@@ -116,10 +80,10 @@ static ScalarValue compute(Interp *it, const Expr *e) {
     case E_VAR:
         return of_int(it->vars[e->var->id]);
     case E_SUM:
-        for (int i = 0; i < e->n; i++) sum += eval_index(it, e->arg[i]);
+        for (int i = 0; i < e->n; i++) sum += linterp_index(it, e->arg[i]);
         return of_int(sum);
     case E_PROD:
-        for (int i = 0; i < e->n; i++) sum *= eval_index(it, e->arg[i]);
+        for (int i = 0; i < e->n; i++) sum *= linterp_index(it, e->arg[i]);
         return of_int(sum);
     case E_OP:
         return eval_op(it, e);
@@ -178,7 +142,7 @@ static int64_t order_at(const Order *o, int64_t i) {
 }
 
 /* ---- the threads of a block ---- */
-static void choose_thread(Interp *it, int64_t thread) {
+void linterp_choose(Interp *it, int64_t thread) {
     Team *t = it->team;
     t->current = thread;
     for (int i = t->n - 1; i >= 0; i--) {
@@ -192,9 +156,10 @@ static void choose_thread(Interp *it, int64_t thread) {
 static int64_t common_value(Interp *it, const Expr *e) {
     int64_t first = 0;
     for (int64_t k = 0; k < it->team->threads && !it->failed; k++) {
-        choose_thread(it, k);
-        int64_t v = eval_index(it, e);
-        if (k && v != first) fail(it, "threads of a block disagree on the way to a barrier");
+        linterp_choose(it, k);
+        int64_t v = linterp_index(it, e);
+        if (k && v != first)
+            linterp_fail(it, "threads of a block disagree on the way to a barrier");
         first = k ? first : v;
     }
     return first;
@@ -202,94 +167,11 @@ static int64_t common_value(Interp *it, const Expr *e) {
 
 static void run_team(Interp *, const LBody *);
 
-/* ---- combining the values of threads ---- */
-typedef struct Part { /* of one thread */
-    char *value, *position;
-} Part;
-
-static ScalarValue join(const LStmt *l, ScalarValue a, ScalarValue b) {
-    static const ScalarOp ops[] = {SOP_add, SOP_mul, SOP_max, SOP_min,
-                                   SOP_max, SOP_min, SOP_or,  SOP_and};
-    ScalarValue args[2] = {a, b};
-    return scalar_eval(ops[l->red], l->tensor->dtype, l->tensor->dtype, args);
-}
-
-/* Is b better than a, or as good at a place that counts? */
-static bool is_better(const LStmt *l, ScalarValue a, int64_t i, ScalarValue b, int64_t k) {
-    ScalarValue args[2] = {b, a};
-    DType t = l->tensor->dtype;
-    if (scalar_eval(SOP_eq, t, DT_BOOL, args).i) return l->last ? k > i : k < i;
-    return scalar_eval(l->red == RED_ARGMAX ? SOP_gt : SOP_lt, t, DT_BOOL, args).i;
-}
-
-static void join_parts(const LStmt *l, Part *a, const Part *b) {
-    DType t = l->tensor->dtype;
-    ScalarValue x = scalar_load(t, a->value), y = scalar_load(t, b->value);
-    if (l->red != RED_ARGMAX && l->red != RED_ARGMIN) {
-        scalar_store(t, a->value, join(l, x, y));
-        return;
-    }
-    DType p = l->n_args ? l->args[0]->dtype : DT_I64;
-    int64_t i = l->n_args ? scalar_load(p, a->position).i : 0,
-            k = l->n_args ? scalar_load(p, b->position).i : 0;
-    if (!is_better(l, x, i, y, k)) return;
-    scalar_store(t, a->value, y);
-    if (l->n_args) scalar_store(p, a->position, (ScalarValue){.i = k});
-}
-
-/* The threads of one group, as a balanced tree; then all get the result of the first. */
-static void join_group(const LStmt *l, Part *const *group, int64_t n) {
-    for (int64_t half = n / 2; half >= 1; half /= 2)
-        for (int64_t k = 0; k < half; k++) join_parts(l, group[k], group[k + half]);
-    for (int64_t k = 1; k < n; k++) {
-        memcpy(group[k]->value, group[0]->value, dtype_bytes(l->tensor->dtype));
-        if (l->n_args)
-            memcpy(group[k]->position, group[0]->position, dtype_bytes(l->args[0]->dtype));
-    }
-}
-
-/* Each gets the sum of those in front of it, and the sum of all. */
-static void join_prefix(Interp *it, const LStmt *l, Part *const *group, int64_t n) {
-    DType t = l->tensor->dtype;
-    ScalarValue *sum = NEW_ARRAY(it->arena, ScalarValue, n);
-    ScalarValue identity = scalar_of_expr(reduce_identity(it->ctx, l->red, t));
-    for (int64_t k = 0; k < n; k++) sum[k] = scalar_load(t, group[k]->value);
-    for (int64_t by = 1; by < n; by *= 2)
-        for (int64_t k = n - 1; k >= by; k--) sum[k] = join(l, sum[k - by], sum[k]);
-    for (int64_t k = 0; k < n; k++) {
-        scalar_store(t, group[k]->value, k ? sum[k - 1] : identity);
-        scalar_store(t, group[k]->position, sum[n - 1]);
-    }
-}
-
-static void run_combine(Interp *it, const LStmt *l) {
-    Team *t = it->team;
-    int64_t step = 1, n = 1;
-    for (int i = t->n - 1; i >= 0; i--) {
-        n = t->extent[i];
-        if (t->loop[i]->var == l->var) break;
-        step *= n;
-    }
-    Part *parts = NEW_ARRAY(it->arena, Part, t->threads);
-    Part **group = NEW_ARRAY(it->arena, Part *, n);
-    for (int64_t k = 0; k < t->threads && !it->failed; k++) {
-        choose_thread(it, k);
-        parts[k].value = address(it, l->tensor, eval_index(it, l->index));
-        if (l->n_args) parts[k].position = address(it, l->args[0], eval_index(it, l->iargs[0]));
-    }
-    for (int64_t k = 0; k < t->threads && !it->failed; k++) {
-        if (k / step % n) continue;
-        for (int64_t i = 0; i < n; i++) group[i] = &parts[k + i * step];
-        if (l->prefix) join_prefix(it, l, group, n);
-        else join_group(l, group, n);
-    }
-    it->generation++;
-}
-
 /* It holds a barrier: all threads go through it together. */
 static void run_together(Interp *it, const LStmt *l) {
-    if (l->kind == L_COMBINE) run_combine(it, l);
-    if (l->kind == L_CALL) fail(it, "a function that only GPUs have");
+    if (l->kind == L_COMBINE) linterp_combine(it, l);
+    if (l->kind == L_MMA) linterp_mma(it, l);
+    if (l->kind == L_CALL) linterp_fail(it, "a function that only GPUs have");
     if (l->kind == L_IF) run_team(it, common_value(it, l->cond) ? &l->body : &l->other);
     if (l->kind != L_FOR) return;
     int64_t lo = common_value(it, l->lo), hi = common_value(it, l->hi);
@@ -309,7 +191,7 @@ static void run_team(Interp *it, const LBody *body) {
         while (to < body->at.n && !lstmt_has_barrier(body->at.at[to])) to++;
         Order order = order_of(it, it->team->threads, it->seed != 0);
         for (int64_t k = 0; k < it->team->threads && !it->failed; k++) {
-            choose_thread(it, order_at(&order, k));
+            linterp_choose(it, order_at(&order, k));
             for (int i = from; i < to && !it->failed; i++) run_stmt(it, body->at.at[i]);
         }
     }
@@ -319,9 +201,10 @@ static void run_block(Interp *it, const LStmt *l) {
     Team team = {.threads = 1};
     for (;; l = l->body.at.at[0]) {
         team.loop[team.n] = l;
-        team.threads *= team.extent[team.n++] = eval_index(it, l->hi);
+        team.threads *= team.extent[team.n++] = linterp_index(it, l->hi);
         if (!lstmt_is_chain(l) || team.n == MAX_RANK) break;
     }
+    team.groups = NEW_ARRAY(it->arena, int, team.threads);
     it->team = &team;
     run_team(it, &l->body);
     it->team = NULL;
@@ -332,7 +215,7 @@ static void run_for(Interp *it, const LStmt *l) {
         run_block(it, l);
         return;
     }
-    int64_t lo = eval_index(it, l->lo), hi = eval_index(it, l->hi);
+    int64_t lo = linterp_index(it, l->lo), hi = linterp_index(it, l->hi);
     if (hi <= lo) return;
     Order order = order_of(it, hi - lo, it->seed && is_parallel(l->bind));
     for (int64_t i = 0; i < hi - lo && !it->failed; i++) {
@@ -345,15 +228,15 @@ static void run_for(Interp *it, const LStmt *l) {
 static void run_buffer(Interp *it, const LStmt *l) {
     const Tensor *t = l->tensor;
     Buf *b = map_get_int(it->bufs, (uint64_t)(uintptr_t)t);
-    int64_t elements = eval_index(it, l->hi),
-            at = t->space == SP_SCRATCH ? eval_index(it, l->lo) : 0;
+    int64_t elements = linterp_index(it, l->hi),
+            at = t->space == SP_SCRATCH ? linterp_index(it, l->lo) : 0;
     size_t bytes = (size_t)MAX(elements, 0) * dtype_bytes(t->dtype);
     bool own = it->team && t->space != SP_SCRATCH;
     if (!b) map_set_int(it->bufs, (uint64_t)(uintptr_t)t, b = NEW(it->arena, Buf));
     if (t->space == SP_SCRATCH) {
         if (at < 0 || at + (int64_t)bytes > it->scratch_bytes)
-            fail(it, "%%%s lies outside of the %lld bytes of scratch", t->name,
-                 (long long)it->scratch_bytes);
+            linterp_fail(it, "%%%s lies outside of the %lld bytes of scratch", t->name,
+                         (long long)it->scratch_bytes);
         b->data = it->scratch + (it->failed ? 0 : at);
     } else if (!b->data || elements > b->elements) {
         b->data = arena_alloc(it->arena, bytes * (own ? (size_t)it->team->threads : 1) + 1);
@@ -377,7 +260,7 @@ static void run_stmt(Interp *it, const LStmt *l) {
         break;
     case L_STORE:
         v = eval(it, l->value);
-        p = address(it, l->tensor, eval_index(it, l->index));
+        p = linterp_address(it, l->tensor, linterp_index(it, l->index));
         if (p && !it->failed) scalar_store(l->tensor->dtype, p, v);
         break;
     case L_BUFFER:
@@ -385,8 +268,18 @@ static void run_stmt(Interp *it, const LStmt *l) {
         break;
     case L_BARRIER:
         break;
+    case L_ASYNC:
+        linterp_async(it, l, !l->cond || eval(it, l->cond).i);
+        break;
+    case L_COMMIT:
+    case L_WAIT:
+        linterp_arrive(it, l);
+        break;
+    case L_FRAGMENT:
+        linterp_fragment(it, l);
+        break;
     default:
-        fail(it, "a host statement in a kernel");
+        linterp_fail(it, "a host statement in a kernel");
     }
     it->generation++;
 }
@@ -433,9 +326,9 @@ bool lfunc_interp(Ctx *ctx, LFunc *f, void **data, const int64_t *sizes, const S
         *b = (Buf){.data = data[i], .elements = sizes[i], .dtype = f->params.at[i]->dtype};
         map_set_int(it->bufs, (uint64_t)(uintptr_t)f->params.at[i], b);
     }
-    it->scratch_bytes = f->scratch ? eval_index(it, f->scratch) : 0;
+    it->scratch_bytes = f->scratch ? linterp_index(it, f->scratch) : 0;
     it->scratch = arena_alloc(it->arena, (size_t)it->scratch_bytes + 64);
-    int64_t total = eval_index(it, f->parallel);
+    int64_t total = linterp_index(it, f->parallel);
     if (total > 0) run_jobs(it, total);
     bool ok = !it->failed;
     if (!ok) diag_error(ctx, NULL, "kernel %s: %s", f->name, it->why);

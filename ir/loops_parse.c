@@ -3,14 +3,6 @@
 
 #include "ir/graph_text.h"
 
-typedef struct LParse {
-    KParse k;  /* symbols, and the tensors in scope */
-    Map *host; /* tensors of the host functions */
-    Map *vars, *funcs;
-    Loops *loops;
-    LFunc *func;
-} LParse;
-
 static Var *find_var(void *user, const char *name) {
     LParse *p = user;
     return p->vars ? map_get(p->vars, name) : NULL;
@@ -28,7 +20,7 @@ static Tensor *find_tensor(void *user, const char *name) {
 
 static bool parse_body(LParse *p, LBody *body);
 
-static bool parse_expr(LParse *p, DType want, Expr **out) {
+bool lparse_expr(LParse *p, DType want, Expr **out) {
     return (*out = expr_parse(p->k.ctx, p->k.lex, &p->k.scope, want)) != NULL;
 }
 
@@ -50,8 +42,8 @@ static bool parse_for(LParse *p, LStmt *l) {
     l->bind = bind < 0 ? BIND_SERIAL : (Bind)bind;
     if (lex_at(x, TOK_INT) && !lex_int(x, &width)) return false;
     l->width = (int)width;
-    if (!lex_expect_word(x, "in") || !parse_expr(p, DT_INDEX, &l->lo)) return false;
-    if (!lex_expect(x, TOK_RANGE) || !parse_expr(p, DT_INDEX, &l->hi)) return false;
+    if (!lex_expect_word(x, "in") || !lparse_expr(p, DT_INDEX, &l->lo)) return false;
+    if (!lex_expect(x, TOK_RANGE) || !lparse_expr(p, DT_INDEX, &l->hi)) return false;
     bool whole = l->hi->kind == E_VAR && l->hi->var == p->func->hi;
     l->var = var_new(p->k.ctx, name, whole ? p->func->parallel : l->hi);
     void *outer = map_get(p->vars, name);
@@ -64,7 +56,7 @@ static bool parse_for(LParse *p, LStmt *l) {
 
 static bool parse_if(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
-    if (!lex_expect(x, '(') || !parse_expr(p, DT_BOOL, &l->cond) || !lex_expect(x, ')'))
+    if (!lex_expect(x, '(') || !lparse_expr(p, DT_BOOL, &l->cond) || !lex_expect(x, ')'))
         return false;
     if (!parse_body(p, &l->body)) return false;
     return !lex_accept_word(x, "else") || parse_body(p, &l->other);
@@ -93,7 +85,7 @@ static bool parse_carried(LParse *p, LStmt *l) {
         if (moved ? !(a = kparse_tensor_ref(&p->k)) : !(y = parse_sym(p))) return false;
         if (!lex_expect(x, '=')) return false;
         if (moved && (!(b = kparse_tensor_ref(&p->k)) || !lex_expect(x, ':'))) return false;
-        if (!parse_expr(p, DT_INDEX, &e)) return false;
+        if (!lparse_expr(p, DT_INDEX, &e)) return false;
         if (moved) {
             vec_push(p->k.ctx->perm, &args, a);
             vec_push(p->k.ctx->perm, &args, b);
@@ -112,9 +104,9 @@ static bool parse_carried(LParse *p, LStmt *l) {
 static bool parse_loop(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
     if (!(l->sym = parse_sym(p))) return false;
-    if (lex_accept(x, '<') && !parse_expr(p, DT_INDEX, &l->hi)) return false;
+    if (lex_accept(x, '<') && !lparse_expr(p, DT_INDEX, &l->hi)) return false;
     if (lex_accept_word(x, "while") &&
-        (!lex_expect(x, '(') || !parse_expr(p, DT_BOOL, &l->cond) || !lex_expect(x, ')')))
+        (!lex_expect(x, '(') || !lparse_expr(p, DT_BOOL, &l->cond) || !lex_expect(x, ')')))
         return false;
     if (lex_accept_word(x, "carry") && !parse_carried(p, l)) return false;
     return parse_body(p, &l->body);
@@ -127,10 +119,10 @@ static bool parse_buffer(LParse *p, LStmt *l) {
     if (!lex_value(x, &name) || !lex_expect(x, ':') || !lex_ident(x, &type)) return false;
     DType dtype = dtype_by_name(type);
     if (dtype == DT_NONE || dtype == DT_INDEX) return lex_error(x, "%s is no element type", type);
-    if (!lex_expect(x, '[') || !parse_expr(p, DT_INDEX, &l->hi)) return false;
+    if (!lex_expect(x, '[') || !lparse_expr(p, DT_INDEX, &l->hi)) return false;
     if (!lex_expect(x, ']') || !parse_space(p, &space)) return false;
     l->lo = expr_int(p->k.ctx, 0);
-    if (lex_accept_word(x, "at") && !parse_expr(p, DT_INDEX, &l->lo)) return false;
+    if (lex_accept_word(x, "at") && !lparse_expr(p, DT_INDEX, &l->lo)) return false;
     if (map_get(p->k.tensors, name)) return lex_error(x, "%%%s is declared twice", name);
     l->tensor = tensor_new(p->k.ctx, name, dtype, &l->hi, 1, space);
     map_set(p->k.tensors, name, l->tensor);
@@ -140,7 +132,7 @@ static bool parse_buffer(LParse *p, LStmt *l) {
 static bool parse_store(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
     if (!(l->tensor = kparse_tensor_ref(&p->k))) return false;
-    if (!lex_expect(x, '[') || !parse_expr(p, DT_INDEX, &l->index)) return false;
+    if (!lex_expect(x, '[') || !lparse_expr(p, DT_INDEX, &l->index)) return false;
     if (!lex_expect(x, ']') || !lex_expect(x, '=')) return false;
     return (l->value = kparse_value(&p->k, l->tensor->dtype)) != NULL;
 }
@@ -159,7 +151,7 @@ static bool parse_args(LParse *p, LStmt *l) {
     if (lex_accept(x, ';')) {
         do {
             Expr *e;
-            if (!parse_expr(p, DT_INDEX, &e)) return false;
+            if (!lparse_expr(p, DT_INDEX, &e)) return false;
             vec_push(p->k.ctx->perm, &iargs, e);
         } while (lex_accept(x, ','));
     }
@@ -181,9 +173,9 @@ static bool parse_launch(LParse *p, LStmt *l) {
     if (!lex_ident(x, &name)) return false;
     if (!(l->func = map_get(p->funcs, name)))
         return lex_error(x, "no kernel has the name %s", name);
-    if (!parse_args(p, l) || !lex_expect_word(x, "over") || !parse_expr(p, DT_INDEX, &l->hi))
+    if (!parse_args(p, l) || !lex_expect_word(x, "over") || !lparse_expr(p, DT_INDEX, &l->hi))
         return false;
-    if (!lex_expect_word(x, "scratch") || !parse_expr(p, DT_INDEX, &l->lo)) return false;
+    if (!lex_expect_word(x, "scratch") || !lparse_expr(p, DT_INDEX, &l->lo)) return false;
     return parse_id(p, l);
 }
 
@@ -196,15 +188,15 @@ static bool parse_call(LParse *p, LStmt *l) {
 
 static bool parse_place(LParse *p, LStmt *l) {
     if (!parse_args(p, l) || !lex_expect_word(p->k.lex, "from")) return false;
-    return parse_expr(p, DT_INDEX, &l->lo) && parse_id(p, l);
+    return lparse_expr(p, DT_INDEX, &l->lo) && parse_id(p, l);
 }
 
 static bool parse_bind(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
     if (!(l->sym = parse_sym(p)) || !lex_expect(x, '=')) return false;
-    if (!lex_at(x, TOK_VALUE)) return parse_expr(p, DT_INDEX, &l->value) && parse_id(p, l);
+    if (!lex_at(x, TOK_VALUE)) return lparse_expr(p, DT_INDEX, &l->value) && parse_id(p, l);
     if (!(l->tensor = kparse_tensor_ref(&p->k)) || !lex_expect(x, '[')) return false;
-    return parse_expr(p, DT_INDEX, &l->lo) && lex_expect(x, ']') && parse_id(p, l);
+    return lparse_expr(p, DT_INDEX, &l->lo) && lex_expect(x, ']') && parse_id(p, l);
 }
 
 static bool parse_require(LParse *p, LStmt *l) {
@@ -224,7 +216,7 @@ static bool parse_swap(LParse *p, LStmt *l) {
 
 static bool parse_element(LParse *p, Tensor **t, Expr **index) {
     if (!(*t = kparse_tensor_ref(&p->k)) || !lex_expect(p->k.lex, '[')) return false;
-    return parse_expr(p, DT_INDEX, index) && lex_expect(p->k.lex, ']');
+    return lparse_expr(p, DT_INDEX, index) && lex_expect(p->k.lex, ']');
 }
 
 static bool parse_combine(LParse *p, LStmt *l) {
@@ -259,7 +251,7 @@ static bool parse_copy(LParse *p, LStmt *l) {
     } else if (!(l->device = lex_accept_word(x, "device")) && !lex_expect_word(x, "host")) {
         return false;
     }
-    return lex_expect_word(x, "bytes") && parse_expr(p, DT_INDEX, &l->hi) && parse_id(p, l);
+    return lex_expect_word(x, "bytes") && lparse_expr(p, DT_INDEX, &l->hi) && parse_id(p, l);
 }
 
 static bool parse_stream(LParse *p, LStmt *l) {
@@ -287,6 +279,9 @@ static bool parse_stmt(LParse *p, LBody *body) {
         {"barrier", L_BARRIER, NULL},       {"place", L_PLACE, parse_place},
         {"require", L_REQUIRE, parse_require}, {"combine", L_COMBINE, parse_combine},
         {"copy", L_COPY, parse_copy},       {"stream", L_STREAM, parse_stream},
+        {"async", L_ASYNC, lparse_leaf},    {"commit", L_COMMIT, lparse_leaf},
+        {"wait", L_WAIT, lparse_leaf},      {"fragment", L_FRAGMENT, lparse_leaf},
+        {"mma", L_MMA, lparse_leaf},
     };
     bool device = lex_accept_word(p->k.lex, "device");
     for (int i = 0; i < LEN(forms); i++) {
@@ -357,8 +352,8 @@ static bool parse_origins(LParse *p, LFunc *f) {
 static bool parse_kernel_head(LParse *p, LFunc *f) {
     Lexer *x = p->k.lex;
     if (!parse_params(p, f)) return false;
-    if (lex_accept_word(x, "parallel") && !parse_expr(p, DT_INDEX, &f->parallel)) return false;
-    if (lex_accept_word(x, "scratch") && !parse_expr(p, DT_INDEX, &f->scratch)) return false;
+    if (lex_accept_word(x, "parallel") && !lparse_expr(p, DT_INDEX, &f->parallel)) return false;
+    if (lex_accept_word(x, "scratch") && !lparse_expr(p, DT_INDEX, &f->scratch)) return false;
     f->may_fault = lex_accept_word(x, "fault");
     f->lo->extent = f->parallel;
     f->hi->extent = expr_addi(p->k.ctx, f->parallel, 1);

@@ -196,6 +196,13 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
     case L_COMBINE:
         print_combine(s, l);
         break;
+    case L_ASYNC:
+    case L_COMMIT:
+    case L_WAIT:
+    case L_FRAGMENT:
+    case L_MMA:
+        lprint_leaf(s, l);
+        break;
     case L_LAUNCH:
     case L_CALL:
     case L_PLACE:

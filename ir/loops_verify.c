@@ -45,7 +45,7 @@ static void check_reg_var(void *user, const Expr *e) {
         complain(v, "a register's subscript depends on %s, which is not unrolled", e->var->name);
 }
 
-static void check_access(Verify *v, const Tensor *t, const Expr *index) {
+void verify_access(Verify *v, const Tensor *t, const Expr *index) {
     if (!tensor_in_scope(v, t)) complain(v, "%%%s is not declared here", t->name);
     if (index->type != DT_INDEX)
         complain(v, "%%%s has a subscript of type %s", t->name, dtype_name(index->type));
@@ -61,10 +61,10 @@ static void check_node(void *user, const Expr *e) {
         complain(v, "%s is not expanded", scalar_info[e->op].name);
     if (e->kind != E_LOAD) return;
     if (e->n != 1) complain(v, "%%%s has %d subscripts instead of one", e->tensor->name, e->n);
-    else check_access(v, e->tensor, e->arg[0]);
+    else verify_access(v, e->tensor, e->arg[0]);
 }
 
-static void check_expr(Verify *v, const Expr *e, DType want, const char *what) {
+void verify_expr(Verify *v, const Expr *e, DType want, const char *what) {
     if (!e) {
         complain(v, "%s is missing", what);
         return;
@@ -84,8 +84,8 @@ static bool is_expanded(const LStmt *l) {
 }
 
 static void check_for(Verify *v, const LStmt *l) {
-    check_expr(v, l->lo, DT_INDEX, "the lower bound");
-    check_expr(v, l->hi, DT_INDEX, "the upper bound");
+    verify_expr(v, l->lo, DT_INDEX, "the lower bound");
+    verify_expr(v, l->hi, DT_INDEX, "the upper bound");
     if (!l->lo || !l->hi) return;
     bool expanded = is_expanded(l);
     if (l->bind == BIND_UNROLL && !expanded)
@@ -104,35 +104,35 @@ static void check_for(Verify *v, const LStmt *l) {
 }
 
 static void check_store(Verify *v, const LStmt *l) {
-    check_expr(v, l->index, DT_INDEX, "the subscript");
-    check_expr(v, l->value, l->tensor->dtype, "the value");
-    if (l->index) check_access(v, l->tensor, l->index);
+    verify_expr(v, l->index, DT_INDEX, "the subscript");
+    verify_expr(v, l->value, l->tensor->dtype, "the value");
+    if (l->index) verify_access(v, l->tensor, l->index);
     if (l->tensor->space == SP_CONST) complain(v, "%%%s is a constant", l->tensor->name);
     verify_block_stmt(v, l);
 }
 
 static void check_buffer(Verify *v, const LStmt *l) {
     const Tensor *t = l->tensor;
-    check_expr(v, l->hi, DT_INDEX, "the size");
+    verify_expr(v, l->hi, DT_INDEX, "the size");
     if (t->space < SP_REG) complain(v, "%%%s cannot live in %s", t->name, space_names[t->space]);
     bool fixed = t->space == SP_REG || t->space == SP_STACK || t->space == SP_SHARED;
     if (fixed && l->hi && !expr_is_int(l->hi, NULL))
         complain(v, "the size of %%%s is not constant", t->name);
-    if (t->space == SP_SCRATCH) check_expr(v, l->lo, DT_INDEX, "the place in the scratch area");
+    if (t->space == SP_SCRATCH) verify_expr(v, l->lo, DT_INDEX, "the place in the scratch area");
     verify_block_stmt(v, l);
     vec_push(v->ctx->perm, &v->scope, ((Scope){NULL, false, t}));
 }
 
 static void check_args(Verify *v, const LStmt *l) {
-    for (int i = 0; i < l->n_iargs; i++) check_expr(v, l->iargs[i], DT_INDEX, "an argument");
+    for (int i = 0; i < l->n_iargs; i++) verify_expr(v, l->iargs[i], DT_INDEX, "an argument");
     for (int i = 0; i < l->n_args; i++)
         if (!tensor_in_scope(v, l->args[i]))
             complain(v, "%%%s is not a tensor of the program", l->args[i]->name);
 }
 
 static void check_launch(Verify *v, const LStmt *l) {
-    check_expr(v, l->hi, DT_INDEX, "the parallel extent");
-    check_expr(v, l->lo, DT_INDEX, "the scratch size");
+    verify_expr(v, l->hi, DT_INDEX, "the parallel extent");
+    verify_expr(v, l->lo, DT_INDEX, "the scratch size");
     check_args(v, l);
     const LFunc *f = l->func;
     if (f->device != l->device) complain(v, "%s runs on the other side", f->name);
@@ -147,10 +147,10 @@ static void check_launch(Verify *v, const LStmt *l) {
 
 static void check_bind(Verify *v, const LStmt *l) {
     if (!l->tensor) {
-        check_expr(v, l->value, DT_INDEX, "the value");
+        verify_expr(v, l->value, DT_INDEX, "the value");
         return;
     }
-    check_expr(v, l->lo, DT_INDEX, "the subscript");
+    verify_expr(v, l->lo, DT_INDEX, "the subscript");
     if (!dtype_is_int(l->tensor->dtype) && l->tensor->dtype != DT_BOOL)
         complain(v, "%%%s has no integers", l->tensor->name);
 }
@@ -162,7 +162,7 @@ static void check_place(Verify *v, const LStmt *l) {
 
 static void check_copy(Verify *v, const LStmt *l) {
     check_args(v, l);
-    check_expr(v, l->hi, DT_INDEX, "the size");
+    verify_expr(v, l->hi, DT_INDEX, "the size");
     if (l->n_args != 2) complain(v, "copy takes two tensors");
     else if (l->args[0] != l->args[1] && l->args[0]->device == l->args[1]->device)
         complain(v, "both tensors lie on the same side");
@@ -176,19 +176,19 @@ static void check_swap(Verify *v, const LStmt *l) {
 static void check_body(Verify *, const LBody *);
 
 static void check_loop(Verify *v, const LStmt *l) {
-    if (l->hi) check_expr(v, l->hi, DT_INDEX, "the limit");
-    if (l->cond) check_expr(v, l->cond, DT_BOOL, "the condition");
+    if (l->hi) verify_expr(v, l->hi, DT_INDEX, "the limit");
+    if (l->cond) verify_expr(v, l->cond, DT_BOOL, "the condition");
     check_args(v, l);
     if (l->n_args != 2 * l->n_iargs) complain(v, "a carried pair has no size");
     for (int i = 0; i < l->n_args; i++)
         if (l->args[i]->space != SP_ARENA)
             complain(v, "%%%s does not lie in the arena", l->args[i]->name);
-    for (int i = 0; i < l->n_syms; i++) check_expr(v, l->values[i], DT_INDEX, "a carried size");
+    for (int i = 0; i < l->n_syms; i++) verify_expr(v, l->values[i], DT_INDEX, "a carried size");
     check_body(v, &l->body);
 }
 
 static void check_if(Verify *v, const LStmt *l) {
-    check_expr(v, l->cond, DT_BOOL, "the condition");
+    verify_expr(v, l->cond, DT_BOOL, "the condition");
     Blocks outside = verify_block_if(v, l);
     check_body(v, &l->body);
     check_body(v, &l->other);
@@ -197,9 +197,9 @@ static void check_if(Verify *v, const LStmt *l) {
 
 static void check_combine(Verify *v, const LStmt *l) {
     bool arg = l->red == RED_ARGMAX || l->red == RED_ARGMIN;
-    check_expr(v, l->index, DT_INDEX, "the subscript");
-    if (l->index) check_access(v, l->tensor, l->index);
-    for (int i = 0; i < l->n_args; i++) check_access(v, l->args[i], l->iargs[i]);
+    verify_expr(v, l->index, DT_INDEX, "the subscript");
+    if (l->index) verify_access(v, l->tensor, l->index);
+    for (int i = 0; i < l->n_args; i++) verify_access(v, l->args[i], l->iargs[i]);
     if (l->n_args > (arg || l->prefix)) complain(v, "%s has no position", reduce_names[l->red]);
     if (l->prefix && (arg || !l->n_args || l->args[0]->dtype != l->tensor->dtype))
         complain(v, "a prefix needs a place for the result of all");
@@ -209,8 +209,8 @@ static void check_combine(Verify *v, const LStmt *l) {
 static void check_stmt(Verify *v, const LStmt *l) {
     v->stmt = l;
     bool host = l->kind >= L_LAUNCH && l->kind != L_CALL;
-    bool kernel = l->kind == L_FOR || l->kind == L_BUFFER || l->kind == L_BARRIER ||
-                  l->kind == L_COMBINE || l->kind == L_STORE;
+    bool kernel = l->kind == L_FOR || l->kind == L_BUFFER || l->kind == L_STORE ||
+                  (l->kind >= L_BARRIER && l->kind <= L_MMA);
     if (host && v->func->kind == LF_KERNEL) complain(v, "a statement of host functions");
     if (kernel && v->func->kind == LF_HOST) complain(v, "a statement of kernels");
     switch (l->kind) {
@@ -243,7 +243,7 @@ static void check_stmt(Verify *v, const LStmt *l) {
         check_bind(v, l);
         break;
     case L_REQUIRE:
-        check_expr(v, l->cond, DT_BOOL, "the condition");
+        verify_expr(v, l->cond, DT_BOOL, "the condition");
         break;
     case L_COPY:
         check_copy(v, l);
@@ -258,7 +258,14 @@ static void check_stmt(Verify *v, const LStmt *l) {
         check_combine(v, l);
         break;
     case L_BARRIER:
+    case L_COMMIT:
         verify_block_stmt(v, l);
+        break;
+    case L_ASYNC:
+    case L_WAIT:
+    case L_FRAGMENT:
+    case L_MMA:
+        verify_leaf(v, l);
         break;
     }
     v->stmt = NULL;
@@ -276,8 +283,8 @@ static void check_func(Verify *v, const LFunc *f) {
     v->scope.n = 0;
     v->blocks = (Blocks){.threads = lfunc_threads(f)};
     if (f->kind == LF_KERNEL) {
-        check_expr(v, f->parallel, DT_INDEX, "the parallel extent");
-        check_expr(v, f->scratch, DT_INDEX, "the scratch size");
+        verify_expr(v, f->parallel, DT_INDEX, "the parallel extent");
+        verify_expr(v, f->scratch, DT_INDEX, "the scratch size");
         vec_push(v->ctx->perm, &v->scope, ((Scope){f->lo, false, NULL}));
         vec_push(v->ctx->perm, &v->scope, ((Scope){f->hi, false, NULL}));
     }

@@ -26,6 +26,11 @@ typedef struct Verify {
     int found;
 } Verify;
 void complain(Verify *, const char *fmt, ...) PRINTF(2, 3); /* about v->stmt, or the function */
+void verify_expr(Verify *, const Expr *, DType want, const char *what);
+void verify_access(Verify *, const Tensor *, const Expr *index);
+
+/* ---- loops_leaf.c ---- */
+void verify_leaf(Verify *, const LStmt *);
 
 /* ---- loops_verify_block.c; what enters a body returns the state outside ---- */
 Blocks verify_block_for(Verify *, const LStmt *);

@@ -5,7 +5,8 @@ add_test(NAME c_ops COMMAND c_ops_test)
 
 set(loops_texts ${CMAKE_CURRENT_LIST_DIR}/loops/kernels.ir ${CMAKE_CURRENT_LIST_DIR}/c/kernels.ir)
 set(c_only ${CMAKE_CURRENT_LIST_DIR}/c/strings.ir)
-set(cuda_only ${CMAKE_CURRENT_LIST_DIR}/cuda/blocks.ir ${CMAKE_CURRENT_LIST_DIR}/cuda/combine.ir)
+set(cuda_only ${CMAKE_CURRENT_LIST_DIR}/cuda/blocks.ir ${CMAKE_CURRENT_LIST_DIR}/cuda/combine.ir
+    ${CMAKE_CURRENT_LIST_DIR}/cuda/leaves.ir)
 foreach(kind c cuda)
     add_executable(${kind}_kernels_test ${CMAKE_CURRENT_LIST_DIR}/${kind}/kernels_test.c)
     target_link_libraries(${kind}_kernels_test PRIVATE onnxcc_lib ${CMAKE_DL_LIBS})
@@ -24,4 +25,13 @@ if(CXX_FOR_EMU)
     add_test(NAME cuda_emu_checks COMMAND ${CMAKE_CURRENT_LIST_DIR}/cuda/checks.sh
         ${CMAKE_BINARY_DIR}/tests/cuda/checks)
     set_tests_properties(cuda_emu_checks PROPERTIES SKIP_RETURN_CODE 77)
+endif()
+
+# Tiles of GPUs, models through the emulation and its checks.
+find_program(CLANG_FOR_EMU NAMES clang++-19)
+file(GLOB tiles_python ${CMAKE_BINARY_DIR}/venv/bin/python)
+if(CLANG_FOR_EMU AND tiles_python AND TARGET onnxcc)
+    add_test(NAME cuda_tiles COMMAND ${tiles_python} -B ${CMAKE_CURRENT_LIST_DIR}/cuda/tiles.py
+        $<TARGET_FILE:onnxcc> ${CMAKE_BINARY_DIR}/tests/cuda/tiles)
+    set_tests_properties(cuda_tiles PROPERTIES ENVIRONMENT "CXX=${CLANG_FOR_EMU}")
 endif()

@@ -1,7 +1,7 @@
 /* Statements of kernels. */
 #include "codegen/c/gen.h"
 
-enum { MAX_UNROLL = 64 };
+enum { MAX_UNROLL = 64, MAX_COPIES = 1024 };
 
 /* ---- loops ---- */
 static const char *simple_bound(Printer *p, const Expr *e) {
@@ -49,15 +49,31 @@ static void look_at_stmt(void *user, LStmt *l) {
     lstmt_each_expr(l, look_at_expr, r);
 }
 
-static bool should_unroll(const Printer *p, const LStmt *l) {
+static int64_t trips(const LStmt *l) {
     int64_t first, end;
+    return expr_is_int(l->lo, &first) && expr_is_int(l->hi, &end) ? end - first : INT64_MAX;
+}
+
+/* CUDA: steps of a reduction in shared memory, and copies to it: addresses become constants, and
+ * neighbours are moved at once. */
+static bool gains_from_copies(const LStmt *l, int64_t copies) {
+    const LStmt *first = l->body.at.n ? l->body.at.at[0] : NULL;
+    if (first && first->kind == L_ASYNC) return true;
+    if (!first || first->kind != L_FOR || first->bind != BIND_UNROLL) return false;
+    copies *= trips(first);
+    if (first->body.at.n != 1 || copies > MAX_COPIES) return false;
+    const LStmt *inside = first->body.at.at[0];
+    if (inside->kind == L_FOR) return gains_from_copies(first, copies);
+    return inside->kind == L_STORE && inside->tensor->space == SP_REG;
+}
+
+static bool should_unroll(const Printer *p, const LStmt *l) {
     Registers r = {l->var, false};
-    bool lanes = l->bind == BIND_VECTOR && p->dialect == DIALECT_CUDA;
+    bool cuda = p->dialect == DIALECT_CUDA, lanes = l->bind == BIND_VECTOR && cuda;
     if (l->bind != BIND_UNROLL && !lanes) return false;
-    if (!expr_is_int(l->lo, &first) || !expr_is_int(l->hi, &end)) return false;
-    if (end - first < 2 || end - first > MAX_UNROLL) return false;
+    if (trips(l) < 2 || trips(l) > MAX_UNROLL) return false;
     lbody_each(&l->body, look_at_stmt, &r);
-    return r.used;
+    return r.used || (cuda && gains_from_copies(l, trips(l)));
 }
 
 static void for_head(Printer *p, const LStmt *l, const char *v, const char *lo, const char *hi) {
@@ -292,6 +308,13 @@ void c_body(Printer *p, const LBody *body) {
             break;
         case L_CALL:
             print_call(p, l);
+            break;
+        case L_ASYNC:
+        case L_COMMIT:
+        case L_WAIT:
+        case L_FRAGMENT:
+        case L_MMA:
+            c_leaf(p, l);
             break;
         case L_BARRIER:
             if (p->dialect == DIALECT_CUDA) c_line(p, "__syncthreads();");

@@ -4,7 +4,7 @@
  *   names.c     identifiers and scopes         literal.c   types and constants
  *   ops.c       scalar operations              expr.c      expressions, temporaries
  *   body.c      statements                     kernel.c    kernel functions
- *   vector.c    CUDA: neighbours at once
+ *   vector.c    CUDA: neighbours at once   leaf.c      CUDA: instructions of their own
  *   host.c      bind and run                   model.c     the description of a model
  *   weights.c   constants in their layouts     paste.c     the runtime's texts
  *   emit.c      --emit=c
@@ -120,6 +120,9 @@ bool c_index_plain(Printer *, const Expr *e); /* a division of it needs no helpe
 
 /* ---- body.c ---- */
 void c_body(Printer *, const LBody *);
+
+/* ---- leaf.c ---- */
+void c_leaf(Printer *, const LStmt *); /* CUDA: a call of runtime/tiles.h */
 
 /* ---- vector.c ---- */
 bool c_pieces(Printer *, const LStmt *loop, CPieces *); /* false: there are none */

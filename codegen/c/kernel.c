@@ -4,7 +4,8 @@
 #include "codegen/c/gen.h"
 
 /* ---- questions ---- */
-enum { SMALL_MAX = 1 << 30 };
+/* BUSY_THREADS: that a processor of the GPU has room for at least, where blocks work together */
+enum { SMALL_MAX = 1 << 30, BUSY_THREADS = 512 };
 
 typedef struct Look {
     Ctx *ctx;
@@ -52,6 +53,7 @@ static void look_at_stmt(void *user, LStmt *l) {
     if (l->kind == L_STORE && l->tensor == k->tensor) k->stores = true;
     for (int i = 0; l->kind == L_CALL && i < l->n_args; i++)
         if (l->args[i] == k->tensor) k->loads = k->stores = true;
+    if (l->kind == L_ASYNC && l->args[0] == k->tensor) k->loads = true;
 }
 
 static Look look(Ctx *ctx, const LFunc *f, const Tensor *t) {
@@ -139,8 +141,9 @@ static void cuda_head(Printer *p, const LFunc *f, const KernelText *k) {
     if (p->faults) str_add(&s, "int32_t *fault_out, ");
     if (p->scratch) str_add(&s, "char *scratch, int64_t scratch_stride, ");
     str_fmt(&s, "%s lo, %s hi", index, index);
-    c_line(p, "extern \"C\" __global__ void __launch_bounds__(%d) %s(\n    %s)\n{",
-           c_kernel_threads(f), k->symbol, str_c(&s));
+    int threads = c_kernel_threads(f), blocks = p->blocks ? MAX(BUSY_THREADS / threads, 1) : 1;
+    c_line(p, "extern \"C\" __global__ void __launch_bounds__(%d, %d) %s(\n    %s)\n{", threads,
+           blocks, k->symbol, str_c(&s));
     level_open(p);
     if (p->faults) c_line(p, "int32_t fault = 0;");
     if (p->scratch)

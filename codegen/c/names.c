@@ -117,18 +117,20 @@ void c_string(Str *out, const char *text) {
     str_char(out, '"');
 }
 
-/* Where a line may end: behind a comma or in front of an operator, at most `room` bytes away. */
+/* Where a line may end: behind a comma or in front of an operator, at most `room` bytes away; a
+ * comment stays behind what it is about. */
 static size_t break_at(const char *s, size_t room) {
     size_t at = 0;
-    for (size_t i = 1; i < room && s[i]; i++)
-        if (s[i] == ' ' && (s[i - 1] == ',' || strchr("+-?:&|", s[i + 1]))) at = i;
+    for (size_t i = 1; i < room && s[i]; i++) {
+        bool behind = s[i - 1] == ',' && strncmp(s + i + 1, "/*", 2);
+        if (s[i] == ' ' && (behind || strchr("+-?:&|", s[i + 1]))) at = i;
+    }
     return at;
 }
 
-void c_line_at(Printer *p, int level, const char *text) {
+/* One line of text, on several where it is long. */
+static void add_line(Str *out, size_t indent, const char *text) {
     enum { COLUMNS = 100 };
-    Str *out = &p->levels.at[level].text;
-    size_t indent = 4 * (size_t)p->levels.at[level].depth;
     for (bool first = true;; first = false) {
         size_t room = indent < COLUMNS / 2 ? COLUMNS - indent : COLUMNS / 2, end = 0;
         for (size_t i = 0; i < indent + (first ? 0 : 4); i++) str_char(out, ' ');
@@ -140,6 +142,17 @@ void c_line_at(Printer *p, int level, const char *text) {
     }
     str_add(out, text);
     str_char(out, '\n');
+}
+
+void c_line_at(Printer *p, int level, const char *text) {
+    size_t indent = 4 * (size_t)p->levels.at[level].depth;
+    for (;;) {
+        size_t n = strcspn(text, "\n");
+        add_line(&p->levels.at[level].text, indent, arena_strn(p->arena, text, n));
+        if (!text[n]) return;
+        text += n + 1;
+        indent = 0;
+    }
 }
 
 void c_line(Printer *p, const char *fmt, ...) {

@@ -166,6 +166,11 @@ void emit_body(Fn *F, const LBody *body) {
             break;
         case L_BARRIER:
         case L_COMBINE:
+        case L_ASYNC:
+        case L_COMMIT:
+        case L_WAIT:
+        case L_FRAGMENT:
+        case L_MMA:
             BUG("%s: threads of a block in a kernel for a CPU", F->f->name);
         default:
             BUG("%s: a host statement in a kernel", F->f->name);

@@ -22,6 +22,14 @@ typedef struct Box {
     Tensor *lane_buffer;
 } Box;
 
+/* Where a copy of a factor lies. */
+typedef struct StageBox {
+    const Stage *stage;
+    Nest *place, *loop; /* where it is declared (NULL: the kernel's body), where it is made */
+    Tensor *buffer;
+    bool made; /* what stands behind it reads it */
+} StageBox;
+
 typedef struct Binding {
     Var *var;
     Expr *value;
@@ -36,6 +44,7 @@ typedef struct Apply {
     VEC(Binding) extent;
     VEC(Var *) guarded; /* roots in the masked tile: value < extent must be checked */
     VEC(Box *) boxes;
+    VEC(StageBox) stages;
     VEC(Stmt *) started; /* reductions whose identity has been written */
     Expr *scratch;       /* bytes handed out so far */
     Expr *linear;        /* index into the parallel space */
@@ -80,8 +89,8 @@ void apply_init(Apply *, Stmt *, LBody *);
 void apply_decay(Apply *, Stmt *, LBody *);
 void apply_finish(Apply *, Stmt *, LBody *); /* partial results of lanes into the result */
 void apply_stmt(Apply *, Stmt *, LBody *);
-/* Subscripts to offsets, guards of overhanging tiles */
-Expr *apply_loads(Apply *, Stmt *, Expr *value);
+/* Subscripts to offsets, guards of overhanging tiles; clamp: loads may be outside of their tile */
+Expr *apply_loads(Apply *, Stmt *, Expr *value, bool clamp);
 Expr *apply_offset(Apply *, Stmt *, Tensor *); /* of the element that the statement writes */
 Expr *apply_element(Apply *, Tensor *, Expr *offset);
 void apply_store(Apply *, LBody *, Tensor *, Expr *offset, Expr *value);
@@ -92,6 +101,15 @@ bool apply_scan(Apply *, Nest *, LBody *);
 
 /* ---- apply_schedule.c ---- */
 LBody *apply_open_loop(Apply *, LBody *, Var *, Bind, Expr *hi);
+
+/* ---- apply_stage.c ---- */
+void apply_find_stages(Apply *);
+/* The copies that a loop makes in front of it, and at the beginning of each of its rounds */
+void apply_stages_before(Apply *, Nest *, LBody *);
+void apply_stages(Apply *, Nest *, LBody *);
+/* The copy that stands for a factor of the statement's products; NULL: none does */
+const StageBox *apply_staged(Apply *, const Stmt *, int factor);
+Expr *apply_stage_offset(Apply *, const StageBox *);
 
 /* ---- apply_threads.c ---- */
 bool apply_has_threads(const Apply *); /* Does the schedule have block loops? */

@@ -261,4 +261,6 @@ void apply_declare(Apply *a, Nest *place, LBody *body) {
         declare(a, box->buffer, body);
         if (box->lane_buffer) declare(a, box->lane_buffer, body);
     }
+    for (int i = 0; i < a->stages.n; i++)
+        if (a->stages.at[i].place == place) declare(a, a->stages.at[i].buffer, body);
 }

@@ -68,7 +68,7 @@ static void read_elements(Scan *s, LBody *body) {
     body = open_run(s, body, &k);
     Var *v = s->stmt->dom[s->stmt->axis];
     Expr *value = expr_subst1(s->ctx, s->stmt->value, v, s->here);
-    value = expr_cast(s->ctx, s->stmt->out->dtype, apply_loads(s->a, s->stmt, value));
+    value = expr_cast(s->ctx, s->stmt->out->dtype, apply_loads(s->a, s->stmt, value, true));
     if (apply_store_guard(s->a, s->stmt, false, &in))
         value = expr_op3(s->ctx, SOP_select, in, value, s->identity);
     apply_store(s->a, body, s->each, k, value);

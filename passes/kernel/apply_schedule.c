@@ -104,9 +104,10 @@ static void decay_sums(Apply *a, const Nest *nest, Nest *child, LBody *body) {
 
 static void emit_children(Apply *a, Nest *nest, LBody *body) {
     apply_declare(a, nest, body);
+    apply_stages(a, nest, body);
     for (int i = 0; i < nest->n_child; i++) {
         decay_sums(a, nest, nest->child[i], body);
-        emit_nest(a, nest->child[i], body);
+        if (nest->child[i]->kind != NEST_STAGE) emit_nest(a, nest->child[i], body);
     }
 }
 
@@ -141,8 +142,12 @@ static void emit_rest(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body, 
 }
 
 /* Every tile may overhang: nothing stands in whole tiles only. */
-static void guard_tiles(Apply *a, Split *s) {
-    if (s && s->tail == TAIL_GUARD) vec_push(a->ctx->perm, &a->guarded, split_root(a, s->var));
+static void guard_tiles(Apply *a, Var *loop) {
+    for (int i = 0; i < a->how->splits.n; i++) {
+        const Split *s = &a->how->splits.at[i];
+        if (s->tail == TAIL_GUARD && apply_is_part(a, s->outer, loop))
+            vec_push(a->ctx->perm, &a->guarded, split_root(a, s->var));
+    }
 }
 
 static LStmt *open_if(Apply *a, LBody *body, Expr *cond) {
@@ -207,7 +212,7 @@ static LBody *guard_part(Apply *a, Nest *nest, LBody *body) {
     Split *s = NULL;
     for (int i = 0; i < a->how->splits.n; i++)
         if (a->how->splits.at[i].inner == nest->var) s = &a->how->splits.at[i];
-    if (!s || s->tail != TAIL_EXACT) return body;
+    if (!s || s->tail != TAIL_EXACT || nest->bind == BIND_BLOCK) return body;
     Var *root = split_root(a, s->var);
     Expr *rest = expr_mod(a->ctx, root->extent, expr_int(a->ctx, s->factor));
     bool guarded = false;
@@ -224,12 +229,13 @@ static LBody *guard_part(Apply *a, Nest *nest, LBody *body) {
 }
 
 /* A loop without tiles that overhang. */
-static void emit_plain(Apply *a, Nest *nest, Split *s, LBody *body) {
+static void emit_plain(Apply *a, Nest *nest, LBody *body) {
     int n = a->bound.n, n_guarded = a->guarded.n;
     Var **guarded = NEW_ARRAY(a->ctx->perm, Var *, n_guarded + 1);
     for (int i = 0; i < n_guarded; i++) guarded[i] = a->guarded.at[i];
     body = guard_part(a, nest, body);
-    guard_tiles(a, s);
+    guard_tiles(a, nest->var);
+    apply_stages_before(a, nest, body);
     Expr *extent = apply_extent(a, nest->var);
     emit_children(a, nest, apply_open_loop(a, body, nest->var, nest->bind, extent));
     if (apply_has_threads(a)) lift_guard(a, body);
@@ -244,7 +250,7 @@ static void emit_loop(Apply *a, Nest *nest, LBody *body) {
     if (apply_scan(a, nest, body)) return;
     int started = start_reductions(a, nest, body);
     if (has_tail(a, s, &whole)) emit_tiles(a, nest, s, whole, body);
-    else emit_plain(a, nest, s, body);
+    else emit_plain(a, nest, body);
     finish_reductions(a, nest, body, started);
 }
 
@@ -291,7 +297,7 @@ static void emit_threads(Apply *a, Nest *nest, LBody *body) {
     bind(a, nest->var,
          expr_mod(a->ctx, expr_floordiv(a->ctx, a->linear, below), nest->var->extent));
     Split *s = apply_split_by_outer(a, nest->var);
-    guard_tiles(a, s);
+    guard_tiles(a, nest->var);
     if (has_tail(a, s, &whole)) emit_tile_of(a, nest, s, whole, body, emit_inside_thread);
     else emit_inside_thread(a, nest, body);
 }
@@ -343,6 +349,7 @@ LFunc *apply_schedule(Program *p, Kernel *k, How *how) {
     Apply a = {.ctx = p->ctx, .kernel = k, .how = how, .scratch = expr_int(p->ctx, 0)};
     a.func = new_function(&a, k);
     apply_boxes(&a);
+    apply_find_stages(&a);
     a.func->parallel = parallel_extent(&a);
     Var *t = var_new(a.ctx, linear_name(&a), a.func->parallel);
     LStmt *range = lstmt_new(a.ctx, L_FOR);

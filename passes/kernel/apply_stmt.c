@@ -51,8 +51,8 @@ static Expr *to_loops(Apply *a, Stmt *s, Expr *e) {
     return expr_subst(a->ctx, expr_subst(a->ctx, e, &roots), &loops);
 }
 
-Expr *apply_loads(Apply *a, Stmt *s, Expr *value) {
-    Subst roots = apply_to_roots(a, s), clamped = apply_to_loops(a, s, true),
+Expr *apply_loads(Apply *a, Stmt *s, Expr *value, bool clamp) {
+    Subst roots = apply_to_roots(a, s), clamped = apply_to_loops(a, s, clamp),
           plain = apply_to_loops(a, s, false);
     LoadRewrite r = {a, &roots, &clamped, &plain};
     Expr *e = expr_rewrite(a->ctx, value, rewrite_load, &r);
@@ -66,7 +66,7 @@ Expr *apply_offset(Apply *a, Stmt *s, Tensor *t) {
     Subst roots = apply_to_roots(a, s);
     for (int i = 0; i < t->rank; i++) {
         Expr *e = s->index ? s->index[i] : s->dom[i]->self;
-        if (expr_has_load(e)) e = apply_loads(a, s, e);
+        if (expr_has_load(e)) e = apply_loads(a, s, e, true);
         index[i] = box ? e : expr_subst(a->ctx, e, &roots);
     }
     return to_loops(a, s, box ? box_offset(a, box, index) : tensor_offset(a->ctx, t, index));
@@ -114,13 +114,31 @@ static Expr *combine(Apply *a, Stmt *s, Expr *sum, Expr *value) {
     return reduce_combine(a->ctx, s->op, sum, value);
 }
 
+/* A product whose factors may have been copied. */
+static Expr *factor(Apply *a, Stmt *s, int i) {
+    const StageBox *copy = apply_staged(a, s, i);
+    if (!copy) return apply_loads(a, s, s->value->arg[i], true);
+    Expr *e = flat_load(a, copy->buffer, apply_stage_offset(a, copy));
+    return expr_cast(a->ctx, s->value->type, e);
+}
+
+/* Are both factors zero outside of the tile? */
+static bool is_staged(Apply *a, const Stmt *s) {
+    return apply_staged(a, s, 0) && apply_staged(a, s, 1);
+}
+
+static Expr *summand(Apply *a, Stmt *s) {
+    if (!apply_staged(a, s, 0) && !apply_staged(a, s, 1)) return apply_loads(a, s, s->value, true);
+    return expr_op2(a->ctx, SOP_mul, factor(a, s, 0), factor(a, s, 1));
+}
+
 static void reduce_stmt(Apply *a, Stmt *s, LBody *body) {
     Expr *offset, *cond;
     Tensor *acc = accumulator(a, s, &offset);
     Expr *old = apply_element(a, acc, offset);
-    Expr *value = expr_cast(a->ctx, acc->dtype, apply_loads(a, s, s->value));
+    Expr *value = expr_cast(a->ctx, acc->dtype, summand(a, s));
     Expr *sum = combine(a, s, old, value);
-    for (int i = 0; i < s->n_red; i++) {
+    for (int i = 0; i < s->n_red && !is_staged(a, s); i++) {
         Stmt only = *s;
         only.n_dom = 0, only.red = &s->red[i], only.n_red = 1;
         if (apply_store_guard(a, &only, true, &cond))
@@ -133,7 +151,7 @@ static void arg_stmt(Apply *a, Stmt *s, LBody *body) {
     Tensor *best = storage(a, s->out), *where = s->out2 ? storage(a, s->out2) : NULL;
     Expr *at = apply_offset(a, s, s->out);
     Expr *old = apply_element(a, best, at);
-    Expr *value = expr_cast(a->ctx, best->dtype, apply_loads(a, s, s->value));
+    Expr *value = expr_cast(a->ctx, best->dtype, apply_loads(a, s, s->value, true));
     ScalarOp better =
         s->op == RED_ARGMAX ? (s->last ? SOP_ge : SOP_gt) : (s->last ? SOP_le : SOP_lt);
     LBody *then = guarded_body(a, body, expr_op2(a->ctx, better, value, old));
@@ -176,7 +194,7 @@ void apply_init(Apply *a, Stmt *s, LBody *body) {
 
 void apply_decay(Apply *a, Stmt *s, LBody *body) {
     Box *box = apply_box(a, s->out);
-    Expr *offset = apply_offset(a, s, s->out), *by = apply_loads(a, s, s->decay);
+    Expr *offset = apply_offset(a, s, s->out), *by = apply_loads(a, s, s->decay, true);
     Tensor *acc = box && box->lanes > 1 ? box->lane_buffer : storage(a, s->out);
     if (acc == (box ? box->lane_buffer : NULL)) {
         Var *lane = open_lanes(a, box->lanes, &body);
@@ -211,16 +229,19 @@ void apply_finish(Apply *a, Stmt *s, LBody *body) {
 /* ---- the other forms ---- */
 static void map_stmt(Apply *a, Stmt *s, LBody *body) {
     Expr *cond;
-    Expr *value = apply_loads(a, s, s->value), *offset = apply_offset(a, s, s->out);
+    Expr *offset = apply_offset(a, s, s->out);
     bool whole = apply_box(a, s->out) != NULL; /* temps hold whole tiles */
-    if (!whole && apply_store_guard(a, s, false, &cond)) body = guarded_body(a, body, cond);
+    bool guarded = !whole && apply_store_guard(a, s, false, &cond);
+    /* a thread of a GPU loads under the guard, too, and neighbours at once */
+    Expr *value = apply_loads(a, s, s->value, !(guarded && apply_has_threads(a)));
+    if (guarded) body = guarded_body(a, body, cond);
     apply_store(a, body, storage(a, s->out), offset, value);
 }
 
 static void scatter_stmt(Apply *a, Stmt *s, LBody *body) {
     Tensor *t = storage(a, s->out);
     Expr *offset = apply_offset(a, s, s->out);
-    Expr *value = expr_cast(a->ctx, t->dtype, apply_loads(a, s, s->value));
+    Expr *value = expr_cast(a->ctx, t->dtype, apply_loads(a, s, s->value, true));
     if (s->op != RED_SET) value = reduce_combine(a->ctx, s->op, apply_element(a, t, offset), value);
     apply_store(a, body, t, offset, value);
 }
@@ -255,10 +276,10 @@ static void scan_stmt(Apply *a, Stmt *s, LBody *body) {
     for (int i = 0; i < s->n_dom; i++) index[i] = i == s->axis ? here : s->dom[i]->self;
     Stmt placed = *s;
     placed.index = index;
-    Expr *next = apply_loads(a, s, reduce_combine(a->ctx, s->op, sum, value));
+    Expr *next = apply_loads(a, s, reduce_combine(a->ctx, s->op, sum, value), true);
     if (s->out2)
         apply_store(a, body, storage(a, s->out2), apply_offset(a, &placed, s->out2),
-                    apply_loads(a, s, sum));
+                    apply_loads(a, s, sum, true));
     apply_store(a, body, storage(a, s->out), apply_offset(a, &placed, s->out), next);
 }
 

@@ -11,7 +11,9 @@
  * No barrier is needed where each thread meets its own elements only (the same subscript, which no
  * two threads have in common), or where the two sides are different parts of a buffer of several:
  * subscripts S*(x % B) + r and S*((x + c) % B) + r with 0 <= r < S, in a buffer of S*B elements.
- * What one statement writes, it writes once before somebody reads it. */
+ * What one statement writes, it writes once before somebody reads it. Copies that arrive later
+ * count as writes where they are sent on their way and again at the wait in which they may arrive,
+ * which is that of one thread: a barrier must follow. */
 #include "passes/kernel/apply.h"
 
 typedef struct Access {
@@ -27,6 +29,7 @@ typedef struct Barriers {
     LFunc *func;
     Map *fixed;       /* variables that are the same for all threads at this place */
     Accesses pending; /* since the last barrier */
+    Accesses flying;  /* copies that were sent on their way, and may arrive at the next wait */
     bool changed;
 } Barriers;
 
@@ -60,7 +63,8 @@ static void gather_stmt(void *user, LStmt *l) {
     Gather *g = user;
     g->at = l;
     lstmt_each_expr(l, gather_expr, g);
-    if (l->kind == L_STORE) add(g, l->tensor, l->index, true);
+    if (l->kind == L_STORE || l->kind == L_ASYNC) add(g, l->tensor, l->index, true);
+    if (l->kind == L_ASYNC || l->kind == L_FRAGMENT) add(g, l->args[0], l->iargs[0], false);
 }
 
 static Accesses accesses_of(Barriers *b, LStmt *l) {
@@ -195,15 +199,15 @@ static void insert(Barriers *b, LBody *body, int at) {
     b->changed = true;
 }
 
-static void add_all(Barriers *b, const Accesses *more) {
+static void add_all(Barriers *b, Accesses *to, const Accesses *more) {
     for (int i = 0; i < more->n; i++) {
         bool known = false;
-        for (int k = 0; k < b->pending.n; k++) {
-            const Access *p = &b->pending.at[k], *q = &more->at[i];
+        for (int k = 0; k < to->n; k++) {
+            const Access *p = &to->at[k], *q = &more->at[i];
             known |= p->tensor == q->tensor && p->index == q->index && p->at == q->at &&
                      p->write == q->write && p->old == q->old;
         }
-        if (!known) vec_push(b->ctx->perm, &b->pending, more->at[i]);
+        if (!known) vec_push(b->ctx->perm, to, more->at[i]);
     }
 }
 
@@ -213,31 +217,42 @@ static Accesses copy_of(Barriers *b, const Accesses *of) {
     return a;
 }
 
-static void next_round(Barriers *b, Var *v) {
+static Accesses of_last_round(Barriers *b, const Accesses *of, Var *v) {
     Expr *last = expr_addi(b->ctx, v->self, -1);
-    Accesses left = copy_of(b, &b->pending);
+    Accesses left = copy_of(b, of);
     for (int i = 0; i < left.n; i++)
         left.at[i].index = expr_subst1(b->ctx, left.at[i].index, v, last);
-    b->pending = left;
+    return left;
+}
+
+static void next_round(Barriers *b, Var *v) {
+    b->pending = of_last_round(b, &b->pending, v);
+    b->flying = of_last_round(b, &b->flying, v);
+}
+
+static void leave_loop(Accesses *a, const Var *v) {
+    for (int i = 0; i < a->n; i++) a->at[i].old |= expr_uses_var(a->at[i].index, v);
 }
 
 /* Goes round until no round adds a barrier: what a round leaves pending, the next one meets. */
 static void place_loop(Barriers *b, LStmt *l) {
-    Accesses before = copy_of(b, &b->pending);
+    Accesses before = copy_of(b, &b->pending), flying = copy_of(b, &b->flying);
     bool any = b->changed;
     map_set_int(b->fixed, (uint64_t)(uintptr_t)l->var, l);
     do {
         b->changed = false;
         b->pending = copy_of(b, &before);
+        b->flying = copy_of(b, &flying);
         place_body(b, &l->body);
         next_round(b, l->var);
         place_body(b, &l->body);
         any |= b->changed;
     } while (b->changed);
     map_set_int(b->fixed, (uint64_t)(uintptr_t)l->var, NULL);
-    for (int i = 0; i < b->pending.n; i++)
-        b->pending.at[i].old |= expr_uses_var(b->pending.at[i].index, l->var);
-    add_all(b, &before); /* it may have no rounds */
+    leave_loop(&b->pending, l->var);
+    leave_loop(&b->flying, l->var);
+    add_all(b, &b->pending, &before); /* it may have no rounds */
+    add_all(b, &b->flying, &flying);
     b->changed = any;
 }
 
@@ -247,7 +262,7 @@ static void place_branch(Barriers *b, LStmt *l) {
     after = b->pending;
     b->pending = before;
     place_body(b, &l->other);
-    add_all(b, &after);
+    add_all(b, &b->pending, &after);
 }
 
 static void check_together(const Barriers *b, const LStmt *l) {
@@ -255,6 +270,24 @@ static void check_together(const Barriers *b, const LStmt *l) {
     for (int i = 0; i < 3; i++)
         if (way[i] && lfunc_differs(b->func, way[i]))
             BUG("kernel %s: not all threads of a block come to a barrier", b->func->name);
+}
+
+static void find_wait(void *user, LStmt *l) {
+    *(bool *)user |= l->kind == L_WAIT;
+}
+
+/* What has been sent on its way may arrive now. */
+static void arrive(Barriers *b, const LStmt *wait) {
+    add_all(b, &b->pending, &b->flying);
+    if (expr_is(wait->lo, 0)) b->flying.n = 0;
+}
+
+static void send(Barriers *b, const Accesses *own) {
+    Accesses copies = {0};
+    for (int i = 0; i < own->n; i++)
+        if (own->at[i].at->kind == L_ASYNC && own->at[i].write)
+            vec_push(b->ctx->perm, &copies, own->at[i]);
+    add_all(b, &b->flying, &copies);
 }
 
 /* Barriers that it needs inside stand inside, others in front. */
@@ -265,15 +298,19 @@ static void place_stmt(Barriers *b, LBody *body, int *at) {
         b->pending.n = 0;
         return;
     }
-    bool inside = l->kind == L_FOR || l->kind == L_IF;
-    if (inside && any_meet(b, &own, &own, false)) {
+    bool inside = l->kind == L_FOR || l->kind == L_IF, waits = false;
+    if (l->kind == L_WAIT) arrive(b, l);
+    lbody_each(&l->body, find_wait, &waits);
+    lbody_each(&l->other, find_wait, &waits);
+    if (inside && (waits || any_meet(b, &own, &own, false))) {
         check_together(b, l);
         if (l->kind == L_FOR) place_loop(b, l);
         else place_branch(b, l);
         return;
     }
     if (any_meet(b, &b->pending, &own, true)) insert(b, body, (*at)++);
-    add_all(b, &own);
+    add_all(b, &b->pending, &own);
+    send(b, &own);
 }
 
 static void place_body(Barriers *b, LBody *body) {
@@ -282,7 +319,7 @@ static void place_body(Barriers *b, LBody *body) {
 
 /* Of one item; the next one of the block meets what it leaves in buffers. */
 static void place_item(Barriers *b, LBody *body) {
-    b->pending.n = 0;
+    b->pending.n = b->flying.n = 0;
     for (int round = 0; round < 2; round++) {
         place_body(b, body);
         int n = 0;

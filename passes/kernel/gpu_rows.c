@@ -148,69 +148,6 @@ static bool is_near(const Rows *r, const Stmt *s, Var *v) {
     return a.near > 0 && a.far == 0;
 }
 
-/* ---- constants whose rows lie along another axis ---- */
-typedef struct Turn {
-    Rows *rows;
-    Var *v;
-} Turn;
-
-/* v itself, or v / 32 of a scale that 32 neighbours share */
-static bool runs_along(const Expr *e, const Var *v) {
-    bool part = e->kind == E_OP && e->op == SOP_floordiv && e->arg[1]->kind == E_INT;
-    return e == v->self || (part && e->arg[0] == v->self);
-}
-
-static bool is_across(const Expr *load, const Var *v, int *dim) {
-    const Tensor *t = load->tensor;
-    int uses = 0;
-    if (t->space != SP_CONST || t->layout || t->rank < 2) return false;
-    for (int i = 0; i < t->rank; i++) {
-        if (!expr_uses_var(load->arg[i], v)) continue;
-        uses++;
-        *dim = runs_along(load->arg[i], v) ? i : -1;
-    }
-    return uses == 1 && *dim >= 0 && *dim + 1 < t->rank;
-}
-
-/* The constant with that axis last. */
-static Tensor *turned(Rows *r, const Tensor *t, int dim) {
-    Ctx *c = r->ctx;
-    Tensor *copy = NEW(c->perm, Tensor);
-    int perm[MAX_RANK], n = 0;
-    *copy = *t;
-    copy->name = program_name(r->program, arena_printf(c->perm, "%s.rows", t->name));
-    for (int i = 0; i < t->rank; i++)
-        if (i != dim) perm[n++] = i;
-    perm[n] = dim;
-    copy->layout = layout_perm(c, perm, t->rank);
-    vec_push(c->perm, &r->program->consts, copy);
-    return copy;
-}
-
-static Expr *turn_load(void *user, Expr *e) {
-    Turn *t = user;
-    int dim = -1;
-    if (e->kind != E_LOAD || !is_across(e, t->v, &dim)) return e;
-    Tensor *known = NULL;
-    for (int i = 0; i < t->rows->program->consts.n; i++) {
-        Tensor *k = t->rows->program->consts.at[i];
-        bool same = k->data == e->tensor->data && k->layout && k->packed == e->tensor->packed;
-        if (same && k->layout->n == k->rank && k->layout->at[k->rank - 1].dim == dim &&
-            !k->layout->at[k->rank - 1].mod)
-            known = k;
-    }
-    if (!known) known = turned(t->rows, e->tensor, dim);
-    return expr_load(t->rows->ctx, known, e->arg, e->n);
-}
-
-/* Weights of a product with few rows are stored along the reduction. */
-static void turn_constants(Rows *r, Stmt *s) {
-    bool product = s->kind == ST_REDUCE && s->op == RED_SUM && s->value->kind == E_OP &&
-                   s->value->op == SOP_mul;
-    Turn t = {r, s->n_red == 1 ? s->red[0] : NULL};
-    if (product && t.v) s->value = expr_rewrite(r->ctx, s->value, turn_load, &t);
-}
-
 /* A product in which every element is used many times is a matter of tiles. */
 static bool is_tile(const Rows *r, const Stmt *s) {
     Loads loads;
@@ -242,7 +179,7 @@ static bool is_rows(Rows *r) {
         if (s->kind != ST_REDUCE) continue;
         if (s->recipe.acc != DT_NONE || s->recipe.lanes || is_tile(r, s)) return false;
         if ((s->op == RED_ARGMAX || s->op == RED_ARGMIN) && s->n_red != 1) return false;
-        turn_constants(r, s);
+        gpu_rows_turn(r->program, s);
         near |= is_near(r, s, s->red[s->n_red - 1]);
     }
     return near && is_long(r);
@@ -371,12 +308,40 @@ static void give_position(Rows *r, int at) {
     k->stmts.at[at + 1] = map;
 }
 
+/* ---- a kernel that is left to others stays as it was ---- */
+typedef struct Saved {
+    Stmt *stmts;
+    int n_consts;
+} Saved;
+
+static Saved save(const Program *p, const Kernel *k) {
+    Saved s = {NEW_ARRAY(p->ctx->perm, Stmt, k->stmts.n + 1), p->consts.n};
+    for (int i = 0; i < k->stmts.n; i++) {
+        const Stmt *of = k->stmts.at[i];
+        int rank = of->index ? stmt_target(of)->rank : 0;
+        s.stmts[i] = *of;
+        if (!of->index) continue;
+        s.stmts[i].index = NEW_ARRAY(p->ctx->perm, Expr *, rank + 1);
+        memcpy(s.stmts[i].index, of->index, sizeof(Expr *) * (size_t)rank);
+    }
+    return s;
+}
+
+static void restore(Program *p, Kernel *k, const Saved *s) {
+    for (int i = 0; i < k->stmts.n; i++) *k->stmts.at[i] = s->stmts[i];
+    p->consts.n = s->n_consts;
+}
+
 static bool make_rows(Program *p, Kernel *k) {
     Rows r = {.program = p, .ctx = p->ctx, .kernel = k};
     for (int i = 0; i < k->stmts.n; i++)
         if (k->stmts.at[i]->decay) return false; /* gpu_attention.c's */
+    Saved saved = save(p, k);
     for (int i = 0; i < k->stmts.n; i++) drop_ones(p->ctx, k, k->stmts.at[i]);
-    if (!has_form(&r) || !is_rows(&r)) return false;
+    if (!has_form(&r) || !is_rows(&r)) {
+        restore(p, k, &saved);
+        return false;
+    }
     for (int i = 0; i < k->stmts.n; i++) rename_axes(&r, k->stmts.at[i]);
     merge_axes(&r);
     Var *q = r.axis[r.n_axes - 1];

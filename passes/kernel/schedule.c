@@ -53,6 +53,7 @@ void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt
     int64_t lo, hi;
     bool done = schedule_gpu_attention(&s) || schedule_gpu_rows(&s) || schedule_gpu_scan(&s) ||
                 schedule_scatter(&s);
+    if (!done && opt->level > 0) done = schedule_gpu_tile(&s);
     if (!done && opt->level > 0) done = schedule_attention(&s) || schedule_tile(&s);
     if (!done) schedule_rows(&s);
     How *general = s.how;

@@ -23,6 +23,7 @@ typedef struct Sched {
 /* Parent NULL: at the top; returns the new loop */
 Nest *nest_loop(Sched *, Nest *parent, Var *, Bind);
 void nest_stmt(Sched *, Nest *parent, Stmt *);
+void nest_stage(Sched *, Nest *parent, Stage *);
 void how_split(Sched *, Var *, int64_t factor, Tail, Var **outer, Var **inner);
 Var *how_collapse(Sched *, Var *const *from, int n); /* n == 1: the variable itself */
 void how_home(Sched *, Tensor *temp, Space);
@@ -70,10 +71,15 @@ Kernel *schedule_plain_copy(Program *, const Kernel *); /* which scheduling does
 void schedule_kernel(Program *, Kernel *, const Machine *, const Options *, int revision);
 
 /* ---- for GPUs ---- */
+/* gpu_rows_turn.c: weights of a product with few rows are stored along the reduction. */
+void gpu_rows_turn(Program *, Stmt *);
 bool schedule_is_gpu(const Sched *);
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
-bool schedule_gpu_attention(Sched *); /* a running maximum; false: not of this kind */
-bool schedule_gpu_rows(Sched *); /* reductions along rows; false: not of this kind */
+/* False: not of this kind */
+bool schedule_gpu_rows(Sched *); /* reductions along rows */
+bool schedule_gpu_tile(Sched *); /* a sum of products and what follows it */
+bool schedule_gpu_attention(Sched *); /* a running maximum */
+
 /* ---- gpu_rows_keep.c ---- */
 /* Rows along q: what several statements need is kept in registers. */
 void gpu_rows_keep(Program *, Kernel *, Var *const *shared, int n_shared, Var *q, Recipe);

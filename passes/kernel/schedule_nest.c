@@ -24,6 +24,10 @@ void nest_stmt(Sched *s, Nest *parent, Stmt *stmt) {
     add_child(s, parent, NEST_STMT)->stmt = stmt;
 }
 
+void nest_stage(Sched *s, Nest *parent, Stage *stage) {
+    add_child(s, parent, NEST_STAGE)->stage = stage;
+}
+
 void how_split(Sched *s, Var *v, int64_t factor, Tail tail, Var **outer, Var **inner) {
     Ctx *c = s->ctx;
     Expr *f = expr_int(c, factor);

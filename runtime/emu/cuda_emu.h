@@ -15,6 +15,9 @@
  * -DONNXCC_EMU_PLAIN_SHARED shared memory is ordinary memory, which AddressSanitizer watches. Both
  * allow one OS thread.
  *
+ * Copies to shared memory that arrive later (runtime/tiles.h) do so when they are waited for, and
+ * count as accesses both then and when they are sent.
+ *
  * Not here: textures, dynamic shared memory, cooperative groups, inline PTX. */
 #ifndef ONNXCC_RUNTIME_EMU_CUDA_EMU_H
 #define ONNXCC_RUNTIME_EMU_CUDA_EMU_H
@@ -57,6 +60,11 @@ enum { WARP = 32, MAX_THREADS = 1024, MAX_WORKERS = 64 };
  * ended) and where each lane wants the result. */
 typedef void (*Together)(const void *const *in, void *const *out);
 
+struct Copy { /* that arrives when it is waited for */
+    void *to;
+    const void *from; /* 0: zeros */
+    unsigned bytes, group;
+};
 struct Thread {
     Dim index;
     State state;
@@ -65,6 +73,8 @@ struct Thread {
     Together what;
     const void *in;
     void *out;
+    Copy *copies; /* on their way */
+    unsigned n_copies, room, groups;
 };
 struct Machine { /* of one OS thread */
     Thread *current;
@@ -231,6 +241,7 @@ inline Machine *machine_new(uint64_t random) {
 }
 inline void machine_free(Machine *m) {
     stacks_free(m->stacks, MAX_THREADS + 1);
+    for (int i = 0; i < MAX_THREADS; i++) free(m->thread[i].copies);
     free(m);
 }
 inline void run_blocks(Launch *l) {
@@ -352,6 +363,7 @@ inline unsigned ballot(unsigned mask, bool vote) {
 
 } // namespace onnxcc_emu
 
+#include "leaves.h"
 #if defined(ONNXCC_EMU_RACES)
 #include "races.h"
 #endif

@@ -24,7 +24,8 @@ struct Cell { /* of a byte: who wrote it last, and two of those who read it sinc
 enum { PAGE = 1 << 10, PAGES = 1 << 20, ROOTS = 1 << 18 };
 
 inline Cell *cell_of(uintptr_t at) {
-    static Cell ***root = (Cell ***)calloc(ROOTS, sizeof *root);
+    static Cell ***root; /* no C++ library is linked that would guard its first value */
+    if (!root) root = (Cell ***)calloc(ROOTS, sizeof *root);
     uintptr_t page = at / PAGE;
     Cell ***table = &root[page / PAGES % ROOTS];
     if (!*table) *table = (Cell **)calloc(PAGES, sizeof **table);

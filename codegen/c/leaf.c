@@ -1,0 +1,48 @@
+/* CUDA: statements that are an instruction of a GPU each, as calls of runtime/tiles.h. */
+#include "codegen/c/gen.h"
+
+static const char *address(Printer *p, const Tensor *t, const Expr *index) {
+    return arena_printf(p->arena, "&%s", c_element(p, t, index));
+}
+
+static const Expr *moved(Printer *p, Expr *index, Expr *by) {
+    return expr_add(p->ctx, index, by);
+}
+
+static void print_async(Printer *p, const LStmt *l) {
+    int64_t bytes = l->hi->i * (int64_t)dtype_bytes(l->tensor->dtype);
+    const char *to = address(p, l->tensor, l->index), *from = address(p, l->args[0], l->iargs[0]);
+    const char *there = l->cond ? c_expr(p, l->cond, PREC_ANY) : "true";
+    c_line(p, "copy_later_%lld(%s, %s, %s);", (long long)bytes, to, from, there);
+}
+
+/* A row of 8 elements that are neighbours is what each thread gives the address of. */
+static void print_fragment(Printer *p, const LStmt *l) {
+    bool along = expr_is(l->iargs[2], 1);
+    const char *to = address(p, l->tensor, l->index), *from = address(p, l->args[0], l->iargs[0]);
+    const char *stride = c_expr(p, l->iargs[along ? 1 : 2], PREC_ANY);
+    c_line(p, "load_%s_%s(%s, %s, %s);", l->width == 16 ? "left" : "right",
+           along ? "rows" : "steps", to, from, stride);
+}
+
+static void print_mma(Printer *p, const LStmt *l) {
+    const char *sum[4];
+    for (int i = 0; i < 4; i++) {
+        const Expr *at = l->index;
+        if (i / 2) at = moved(p, (Expr *)(uintptr_t)at, l->iargs[2]);
+        if (i % 2) at = moved(p, (Expr *)(uintptr_t)at, l->iargs[3]);
+        sum[i] = address(p, l->tensor, at);
+    }
+    c_line(p, "add_products_%s(%s, %s, %s, %s, %s, %s);", dtype_name(l->dtype), sum[0], sum[1],
+           sum[2], sum[3], address(p, l->args[0], l->iargs[0]),
+           address(p, l->args[1], l->iargs[1]));
+}
+
+void c_leaf(Printer *p, const LStmt *l) {
+    CHECK(p->dialect == DIALECT_CUDA);
+    if (l->kind == L_ASYNC) print_async(p, l);
+    if (l->kind == L_COMMIT) c_line(p, "copies_commit();");
+    if (l->kind == L_WAIT) c_line(p, "copies_wait(%lld);", (long long)l->lo->i);
+    if (l->kind == L_FRAGMENT) print_fragment(p, l);
+    if (l->kind == L_MMA) print_mma(p, l);
+}

@@ -1,0 +1,203 @@
+/* Runs what threads of a block do by instructions of their own: they combine their values; copies
+ * arrive when they are waited for, and not before; products of matrices add up in f32, one step of
+ * the reduction after the other. */
+#include "ir/loops_interp.h"
+
+enum { WARP = 32, LEFT = 16, RIGHT = 8, STEPS = 16 };
+
+/* ---- combining the values of threads ---- */
+typedef struct Part { /* of one thread */
+    char *value, *position;
+} Part;
+
+static ScalarValue join(const LStmt *l, ScalarValue a, ScalarValue b) {
+    static const ScalarOp ops[] = {SOP_add, SOP_mul, SOP_max, SOP_min,
+                                   SOP_max, SOP_min, SOP_or,  SOP_and};
+    ScalarValue args[2] = {a, b};
+    return scalar_eval(ops[l->red], l->tensor->dtype, l->tensor->dtype, args);
+}
+
+/* Is b better than a, or as good at a place that counts? */
+static bool is_better(const LStmt *l, ScalarValue a, int64_t i, ScalarValue b, int64_t k) {
+    ScalarValue args[2] = {b, a};
+    DType t = l->tensor->dtype;
+    if (scalar_eval(SOP_eq, t, DT_BOOL, args).i) return l->last ? k > i : k < i;
+    return scalar_eval(l->red == RED_ARGMAX ? SOP_gt : SOP_lt, t, DT_BOOL, args).i;
+}
+
+static void join_parts(const LStmt *l, Part *a, const Part *b) {
+    DType t = l->tensor->dtype;
+    ScalarValue x = scalar_load(t, a->value), y = scalar_load(t, b->value);
+    if (l->red != RED_ARGMAX && l->red != RED_ARGMIN) {
+        scalar_store(t, a->value, join(l, x, y));
+        return;
+    }
+    DType p = l->n_args ? l->args[0]->dtype : DT_I64;
+    int64_t i = l->n_args ? scalar_load(p, a->position).i : 0,
+            k = l->n_args ? scalar_load(p, b->position).i : 0;
+    if (!is_better(l, x, i, y, k)) return;
+    scalar_store(t, a->value, y);
+    if (l->n_args) scalar_store(p, a->position, (ScalarValue){.i = k});
+}
+
+/* The threads of one group, as a balanced tree; then all get the result of the first. */
+static void join_group(const LStmt *l, Part *const *group, int64_t n) {
+    for (int64_t half = n / 2; half >= 1; half /= 2)
+        for (int64_t k = 0; k < half; k++) join_parts(l, group[k], group[k + half]);
+    for (int64_t k = 1; k < n; k++) {
+        memcpy(group[k]->value, group[0]->value, dtype_bytes(l->tensor->dtype));
+        if (l->n_args)
+            memcpy(group[k]->position, group[0]->position, dtype_bytes(l->args[0]->dtype));
+    }
+}
+
+/* Each gets the sum of those in front of it, and the sum of all. */
+static void join_prefix(Interp *it, const LStmt *l, Part *const *group, int64_t n) {
+    DType t = l->tensor->dtype;
+    ScalarValue *sum = NEW_ARRAY(it->arena, ScalarValue, n);
+    ScalarValue identity = scalar_of_expr(reduce_identity(it->ctx, l->red, t));
+    for (int64_t k = 0; k < n; k++) sum[k] = scalar_load(t, group[k]->value);
+    for (int64_t by = 1; by < n; by *= 2)
+        for (int64_t k = n - 1; k >= by; k--) sum[k] = join(l, sum[k - by], sum[k]);
+    for (int64_t k = 0; k < n; k++) {
+        scalar_store(t, group[k]->value, k ? sum[k - 1] : identity);
+        scalar_store(t, group[k]->position, sum[n - 1]);
+    }
+}
+
+void linterp_combine(Interp *it, const LStmt *l) {
+    Team *t = it->team;
+    int64_t step = 1, n = 1;
+    for (int i = t->n - 1; i >= 0; i--) {
+        n = t->extent[i];
+        if (t->loop[i]->var == l->var) break;
+        step *= n;
+    }
+    Part *parts = NEW_ARRAY(it->arena, Part, t->threads);
+    Part **group = NEW_ARRAY(it->arena, Part *, n);
+    for (int64_t k = 0; k < t->threads && !it->failed; k++) {
+        linterp_choose(it, k);
+        parts[k].value = linterp_address(it, l->tensor, linterp_index(it, l->index));
+        if (l->n_args)
+            parts[k].position = linterp_address(it, l->args[0], linterp_index(it, l->iargs[0]));
+    }
+    for (int64_t k = 0; k < t->threads && !it->failed; k++) {
+        if (k / step % n) continue;
+        for (int64_t i = 0; i < n; i++) group[i] = &parts[k + i * step];
+        if (l->prefix) join_prefix(it, l, group, n);
+        else join_group(l, group, n);
+    }
+    it->generation++;
+}
+
+/* ---- copies that arrive later ---- */
+void linterp_async(Interp *it, const LStmt *l, bool there) {
+    size_t bytes = (size_t)l->hi->i * dtype_bytes(l->tensor->dtype);
+    int64_t to = linterp_index(it, l->index), from = linterp_index(it, l->iargs[0]);
+    Copy c = {.thread = it->team->current, .group = it->team->groups[it->team->current]};
+    c.to = linterp_address(it, l->tensor, to);
+    linterp_address(it, l->tensor, to + l->hi->i - 1);
+    if (there) {
+        c.from = linterp_address(it, l->args[0], from);
+        linterp_address(it, l->args[0], from + l->hi->i - 1);
+        if (from % l->hi->i) linterp_fail(it, "%%%s is not read in pieces", l->args[0]->name);
+    }
+    if (to % l->hi->i) linterp_fail(it, "%%%s is not written in pieces", l->tensor->name);
+    c.bytes = bytes;
+    if (!it->failed) vec_push(it->arena, &it->copies, c);
+}
+
+void linterp_arrive(Interp *it, const LStmt *l) {
+    int64_t own = it->team->current;
+    int n = 0, *group = &it->team->groups[own];
+    if (l->kind == L_COMMIT) {
+        ++*group;
+        return;
+    }
+    int64_t open = linterp_index(it, l->lo);
+    for (int i = 0; i < it->copies.n; i++) {
+        Copy *c = &it->copies.at[i];
+        if (c->thread != own || c->group >= *group - open) {
+            it->copies.at[n++] = *c;
+            continue;
+        }
+        if (c->from) memcpy(c->to, c->from, c->bytes);
+        else memset(c->to, 0, c->bytes);
+    }
+    it->copies.n = n;
+}
+
+/* ---- fragments ----
+ * Thread 4*g + t holds, of a left factor, steps 2*t and 2*t + 1 (the low and the high half of a
+ * register) of rows g, g + 8, then of both the steps that are 8 further; of a right one, of its row
+ * g, those, then those 8 further. */
+static int row_of(int lane, int width, int at) {
+    return lane / 4 + (width == LEFT ? at % 2 * 8 : 0);
+}
+
+static int step_of(int lane, int width, int at) {
+    return lane % 4 * 2 + (width == LEFT ? at / 2 : at) * 8;
+}
+
+void linterp_fragment(Interp *it, const LStmt *l) {
+    int lane = (int)(it->team->current % WARP);
+    int64_t to = linterp_index(it, l->index), from = linterp_index(it, l->iargs[0]);
+    int64_t row = linterp_index(it, l->iargs[1]), step = linterp_index(it, l->iargs[2]);
+    for (int i = 0; i < l->width / 4 && !it->failed; i++) {
+        char *reg = linterp_address(it, l->tensor, to + i);
+        for (int half = 0; half < 2 && reg; half++) {
+            int64_t at =
+                from + row_of(lane, l->width, i) * row + (step_of(lane, l->width, i) + half) * step;
+            const char *value = linterp_address(it, l->args[0], at);
+            if (value) memcpy(reg + 2 * half, value, 2);
+        }
+    }
+}
+
+typedef struct Matrix {
+    double at[LEFT][STEPS];
+} Matrix;
+
+/* The matrix that the warp holds in its fragments. */
+static void gather(Interp *it, const LStmt *l, int factor, int64_t first, Matrix *m) {
+    int width = factor ? RIGHT : LEFT;
+    for (int lane = 0; lane < WARP && !it->failed; lane++) {
+        linterp_choose(it, first + lane);
+        int64_t from = linterp_index(it, l->iargs[factor]);
+        for (int i = 0; i < width / 4; i++) {
+            const char *reg = linterp_address(it, l->args[factor], from + i);
+            for (int half = 0; half < 2 && reg; half++)
+                m->at[row_of(lane, width, i)][step_of(lane, width, i) + half] =
+                    scalar_load(l->dtype, reg + 2 * half).f;
+        }
+    }
+}
+
+static void add_products(Interp *it, const LStmt *l, int64_t first, const Matrix *a,
+                         const Matrix *b) {
+    for (int lane = 0; lane < WARP && !it->failed; lane++) {
+        linterp_choose(it, first + lane);
+        int64_t at = linterp_index(it, l->index);
+        for (int i = 0; i < 4 && !it->failed; i++) {
+            int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+            char *sum = linterp_address(it, l->tensor,
+                                        at + i / 2 * linterp_index(it, l->iargs[2]) +
+                                            i % 2 * linterp_index(it, l->iargs[3]));
+            if (!sum) return;
+            ScalarValue v = scalar_load(DT_F32, sum);
+            for (int k = 0; k < STEPS; k++)
+                v.f = (float)(v.f + (float)(a->at[row][k] * b->at[column][k]));
+            scalar_store(DT_F32, sum, v);
+        }
+    }
+}
+
+void linterp_mma(Interp *it, const LStmt *l) {
+    for (int64_t first = 0; first < it->team->threads && !it->failed; first += WARP) {
+        Matrix a, b;
+        gather(it, l, 0, first, &a);
+        gather(it, l, 1, first, &b);
+        add_products(it, l, first, &a, &b);
+    }
+    it->generation++;
+}

@@ -1,0 +1,177 @@
+/* Sums of products on GPUs: contractions, and convolutions as products of matrices that are never
+ * made (implicit GEMM).
+ *
+ *   rows, columns   variables of the result that only one of the factors has, collapsed; columns
+ *                   are those in which the result is contiguous
+ *   batch           the other variables of the result, blocks of threads of their own
+ *   reduction       all its variables as one, or loops around the innermost one where that is long
+ *
+ * A block computes a tile of rows x columns. The parts of both factors that it needs for some steps
+ * of the reduction are copied to shared memory by all its threads; each thread adds them up for a
+ * tile of its own in registers. What follows the sum is done on that.
+ *
+ * Few rows and columns make small tiles, so that there are blocks for all of a GPU. */
+#include "passes/kernel/schedule_gpu_tile.h"
+
+#include "passes/kernel/schedule_tile.h"
+
+enum { LEAST_SIDE = 5, LEAST_DEPTH = 8, PROCESSORS = 128, ASSUMED = 512 };
+
+/* From the largest to the smallest. */
+static const TileShape shapes[] = {
+    {128, 128, 8, 8, 8, 1.0}, {128, 64, 16, 8, 4, 0.9}, {64, 128, 16, 4, 8, 0.9},
+    {64, 64, 16, 4, 4, 0.75}, {32, 64, 16, 4, 4, 0.6},  {32, 32, 16, 4, 4, 0.45},
+};
+
+/* ---- does the kernel have the form? ---- */
+static bool is_epilogue(const Stmt *m, const Stmt *sum) {
+    if (m->kind != ST_MAP || m->n_dom != sum->n_dom) return false;
+    for (int i = 0; i < m->n_dom; i++)
+        if (!stmt_has_dom(sum, m->dom[i])) return false;
+    return true;
+}
+
+static void find_bound(void *user, const Expr *e) {
+    *(bool *)user |= e->kind == E_BOUND || (e->kind == E_LOAD && e->tensor->space == SP_TEMP);
+}
+
+static bool is_product_sum(const Stmt *s) {
+    bool bad = false;
+    if (s->kind != ST_REDUCE || s->op != RED_SUM || s->index || s->out->space != SP_TEMP)
+        return false;
+    if (s->value->kind != E_OP || s->value->op != SOP_mul || s->recipe.lanes > 1) return false;
+    if (dtype_bytes(s->value->type) < 4 || s->out->dtype != s->value->type) return false;
+    expr_visit(s->value, find_bound, &bad);
+    return !bad;
+}
+
+static bool has_form(GpuTile *t) {
+    Kernel *k = t->s->kernel;
+    t->sum = k->stmts.at[0];
+    if (k->stmts.n < 2 || !is_product_sum(t->sum)) return false;
+    for (int i = 1; i < k->stmts.n; i++)
+        if (!is_epilogue(k->stmts.at[i], t->sum)) return false;
+    return true;
+}
+
+/* ---- rows, columns and the rest ---- */
+static Expr *factor_of(const GpuTile *t, int i) {
+    return t->sum->value->arg[i];
+}
+
+static const Stmt *last_stmt(const GpuTile *t) {
+    return t->s->kernel->stmts.at[t->s->kernel->stmts.n - 1];
+}
+
+static void add_side(GpuTile *t, Side *side, Var *v) {
+    side->extent = side->n ? expr_mul(t->s->ctx, side->extent, v->extent) : v->extent;
+    side->vars[side->n++] = v;
+}
+
+static bool is_large(const Expr *extent, int64_t least) {
+    return extent && extent_or(extent, least) >= least;
+}
+
+/* The result's variables in the order in which it lies in memory. */
+static bool choose_sides(GpuTile *t) {
+    Var *order[MAX_RANK];
+    int n = schedule_order_by_store(t->s->ctx, last_stmt(t), order), columns = 1;
+    t->side[0].factor = 0, t->side[1].factor = 1;
+    for (int i = 0; i < n; i++) {
+        bool in0 = expr_uses_var(factor_of(t, 0), order[i]),
+             in1 = expr_uses_var(factor_of(t, 1), order[i]);
+        if (in0 == in1 || expr_is(order[i]->extent, 1)) t->batch[t->n_batch++] = order[i];
+        else add_side(t, &t->side[in1], order[i]), columns = in1;
+    }
+    if (columns == 0) {
+        Side rows = t->side[1];
+        t->side[1] = t->side[0], t->side[0] = rows;
+    }
+    return is_large(t->side[0].extent, LEAST_SIDE) && is_large(t->side[1].extent, LEAST_SIDE);
+}
+
+static void find_stride(void *user, const Expr *e);
+
+typedef struct Stride {
+    Ctx *ctx;
+    Var *v;
+    int64_t most;
+    bool near;
+} Stride;
+
+static void find_stride(void *user, const Expr *e) {
+    Stride *s = user;
+    if (e->kind != E_LOAD || e->tensor->space == SP_CONST) return;
+    int64_t stride = load_stride(s->ctx, e, s->v);
+    s->near |= stride == 1;
+    s->most = MAX(s->most, stride);
+}
+
+static Stride stride_of(const GpuTile *t, const Expr *factor, Var *v) {
+    Stride s = {t->s->ctx, v, 0, false};
+    expr_visit(factor, find_stride, &s);
+    return s;
+}
+
+/* The largest stride outermost. */
+static bool order_reduction(GpuTile *t) {
+    int64_t stride[MAX_RANK];
+    if (t->sum->n_red == 0 || t->sum->n_red > MAX_RANK) return false;
+    for (int i = 0; i < t->sum->n_red; i++) {
+        Var *v = t->sum->red[i];
+        int64_t own = stride_of(t, t->sum->value, v).most;
+        int at = i;
+        for (; at > 0 && stride[at - 1] < own; at--)
+            t->red[at] = t->red[at - 1], stride[at] = stride[at - 1];
+        t->red[at] = v, stride[at] = own;
+    }
+    t->n_red = t->sum->n_red;
+    Expr *all = expr_int(t->s->ctx, 1);
+    for (int i = 0; i < t->n_red; i++) all = expr_mul(t->s->ctx, all, t->red[i]->extent);
+    return is_large(all, LEAST_DEPTH);
+}
+
+static void look_along(GpuTile *t, Side *side) {
+    const Expr *f = factor_of(t, side->factor);
+    side->along = stride_of(t, f, t->red[t->n_red - 1]).near &&
+                  !stride_of(t, f, side->vars[side->n - 1]).near;
+}
+
+/* ---- the tile's size ---- */
+static int64_t tiles_of(const Expr *extent, int64_t each) {
+    return (extent_or(extent, ASSUMED) + each - 1) / each;
+}
+
+static double cost_of(const GpuTile *t, const TileShape *s) {
+    int64_t blocks = tiles_of(t->side[0].extent, s->rows) * tiles_of(t->side[1].extent, s->columns);
+    for (int i = 0; i < t->n_batch; i++) blocks *= extent_or(t->batch[i]->extent, 1);
+    int64_t rounds = (blocks + PROCESSORS - 1) / PROCESSORS;
+    return (double)(rounds * s->rows * s->columns) / s->speed;
+}
+
+static void choose_shape(GpuTile *t) {
+    t->shape = shapes[0];
+    for (int i = 1; i < LEN(shapes); i++)
+        if (cost_of(t, &shapes[i]) < cost_of(t, &t->shape)) t->shape = shapes[i];
+}
+
+/* ---- constants are stored in blocks of the tile's width ---- */
+static void pack_side(GpuTile *t, const Side *side, int64_t width) {
+    Tile pack = {.s = t->s, .sum = t->sum, .lanes = side->vars[0], .nr = width};
+    if (side->n != 1) return;
+    memcpy(pack.red, t->red, sizeof pack.red);
+    stmt_loads(t->sum, &pack.loads);
+    tile_pack_panels(&pack);
+}
+
+bool schedule_gpu_tile(Sched *s) {
+    GpuTile t = {.s = s};
+    if (!schedule_is_gpu(s) || !has_form(&t) || !choose_sides(&t) || !order_reduction(&t))
+        return false;
+    choose_shape(&t);
+    pack_side(&t, &t.side[0], t.shape.rows);
+    pack_side(&t, &t.side[1], t.shape.columns);
+    for (int i = 0; i < 2; i++) look_along(&t, &t.side[i]);
+    gpu_tile_nest(&t);
+    return true;
+}

@@ -1,0 +1,117 @@
+/* The loops of a tile of a block of threads.
+ *
+ *   for i.0 thread { for j.0 thread { for i.t block { for j.t block {
+ *     for k.0 {
+ *       stage factor 0 of %s over i.1 k.1 -> %s.a : f32[68,16] layout [1,0] shared ahead 1
+ *       stage factor 1 of %s over k.1 j.1 -> %s.b : f32[16,64] shared ahead 1
+ *       for k.1 unroll { for i... unroll { for j... unroll { do %s } } }
+ *     }
+ *     for i... unroll { for j... unroll { do %y } }
+ *   } } } }
+ *
+ * Copies lie along the sides. A thread's elements are four neighbours here and four there, as far
+ * apart as there are threads: those that read at the same time meet different banks. Where a factor
+ * lies along the reduction its copy is turned, and 16 bytes longer, so that those that write do,
+ * too. */
+#include "passes/kernel/schedule_gpu_tile.h"
+
+enum { NEIGHBOURS = 4, PAD_BYTES = 16 };
+
+/* ---- variables ---- */
+static void split_side(GpuTile *t, Side *side, int64_t tile, int64_t each) {
+    Sched *s = t->s;
+    int64_t near = MIN(each, NEIGHBOURS);
+    side->all = how_collapse(s, side->vars, side->n);
+    how_split(s, side->all, tile, TAIL_GUARD, &side->block, &side->own);
+    side->thread = side->own;
+    side->outer = side->inner = NULL;
+    if (each > near)
+        how_split(s, side->thread, tile / each * near, TAIL_EXACT, &side->outer, &side->thread);
+    if (near > 1) how_split(s, side->thread, near, TAIL_EXACT, &side->thread, &side->inner);
+}
+
+/* Is the innermost reduction variable long enough to stand alone? */
+static bool is_long(const GpuTile *t, const Var *v) {
+    int64_t n, depth = t->shape.depth;
+    return !expr_is_int(v->extent, &n) || n % depth == 0 || n >= 4 * depth;
+}
+
+/* One loop over all steps: all variables as one, or the outer ones and tiles of the innermost. */
+static Nest *reduction_loop(GpuTile *t, Nest *at, Var **own) {
+    Sched *s = t->s;
+    Var *rounds[MAX_RANK], **last = &rounds[t->n_red - 1];
+    memcpy(rounds, t->red, sizeof rounds);
+    if (is_long(t, *last)) {
+        how_split(s, *last, t->shape.depth, TAIL_GUARD, last, own);
+        return nest_loop(s, at, how_collapse(s, rounds, t->n_red), BIND_SERIAL);
+    }
+    Var *all = how_collapse(s, rounds, t->n_red);
+    how_split(s, all, t->shape.depth, TAIL_GUARD, &all, own);
+    return nest_loop(s, at, all, BIND_SERIAL);
+}
+
+/* ---- copies ---- */
+/* The type in which the factor lies in memory, if it is only converted; else its own. */
+static DType copy_type(const Expr *factor) {
+    const Expr *e = factor;
+    while (e->kind == E_GUARD || (e->kind == E_OP && e->op == SOP_cast))
+        e = e->arg[e->kind == E_GUARD];
+    return e->kind == E_LOAD && e->type != DT_BOOL && !e->tensor->packed ? e->type : factor->type;
+}
+
+static void add_stage(GpuTile *t, Nest *at, const Side *side, Var *depth) {
+    Ctx *c = t->s->ctx;
+    Stage *g = NEW(c->perm, Stage);
+    DType type = copy_type(t->sum->value->arg[side->factor]);
+    Expr *dims[2];
+    g->stmt = t->sum;
+    g->factor = side->factor;
+    g->region = NEW_ARRAY(c->perm, Var *, 2);
+    g->n_region = 2;
+    g->ahead = 1;
+    g->region[0] = side->along ? side->own : depth;
+    g->region[1] = side->along ? depth : side->own;
+    for (int i = 0; i < 2; i++) dims[i] = g->region[i]->extent;
+    if (side->along) dims[0] = expr_addi(c, dims[0], PAD_BYTES / (int64_t)dtype_bytes(type));
+    char *name = arena_printf(c->perm, "%s.%c", t->sum->out->name, 'a' + side->factor);
+    g->copy = program_temp(t->s->program, name, type, dims, 2);
+    g->copy->space = SP_SHARED;
+    if (side->along) g->copy->layout = layout_perm(c, (const int[]){1, 0}, 2);
+    nest_stage(t->s, at, g);
+}
+
+/* ---- a thread's own elements ---- */
+static Nest *own_loops(GpuTile *t, Nest *at) {
+    for (int i = 0; i < 2; i++) {
+        Side *side = &t->side[i];
+        if (side->outer) at = nest_loop(t->s, at, side->outer, BIND_UNROLL);
+        if (side->inner) at = nest_loop(t->s, at, side->inner, BIND_UNROLL);
+    }
+    return at;
+}
+
+static void nest_maps(GpuTile *t, Nest *at) {
+    Kernel *k = t->s->kernel;
+    at = own_loops(t, at);
+    for (int i = 1; i < k->stmts.n; i++) {
+        Stmt *m = k->stmts.at[i];
+        if (m->out->space == SP_TEMP) how_home(t->s, m->out, SP_REG);
+        nest_stmt(t->s, at, m);
+    }
+}
+
+void gpu_tile_nest(GpuTile *t) {
+    Sched *s = t->s;
+    Nest *at = NULL;
+    Var *depth;
+    split_side(t, &t->side[0], t->shape.rows, t->shape.row_each);
+    split_side(t, &t->side[1], t->shape.columns, t->shape.column_each);
+    for (int i = 0; i < t->n_batch; i++) at = nest_loop(s, at, t->batch[i], BIND_THREAD);
+    for (int i = 0; i < 2; i++) at = nest_loop(s, at, t->side[i].block, BIND_THREAD);
+    for (int i = 0; i < 2; i++) at = nest_loop(s, at, t->side[i].thread, BIND_BLOCK);
+    how_home(s, t->sum->out, SP_REG);
+    Nest *step = reduction_loop(t, at, &depth);
+    for (int i = 0; i < 2; i++) add_stage(t, step, &t->side[i], depth);
+    nest_stmt(s, own_loops(t, nest_loop(s, step, depth, BIND_UNROLL)), t->sum);
+    nest_maps(t, at);
+}
