@@ -4,7 +4,7 @@
 
 const char *const reduce_names[] = {"sum",    "prod", "max", "min", "argmax",
                                     "argmin", "any",  "all", "set"};
-const char *const bind_names[] = {"serial", "thread", "vector", "unroll", "grid", "block"};
+const char *const bind_names[] = {"serial", "thread", "vector", "unroll", "grid", "block", "mma"};
 
 /* ---- reductions ---- */
 

@@ -119,9 +119,10 @@ typedef struct Stmt {
  * Each iteration of the chain is one thread of the block; temps at home in `shared` belong to all
  * of them, and are as large as all of them need. */
 typedef enum Bind {
-    BIND_SERIAL, BIND_THREAD, BIND_VECTOR, BIND_UNROLL, BIND_GRID, BIND_BLOCK
+    BIND_SERIAL, BIND_THREAD, BIND_VECTOR, BIND_UNROLL, BIND_GRID, BIND_BLOCK,
+    BIND_MMA /* of schedules: a warp's products of matrices */
 } Bind;
-extern const char *const bind_names[]; /* serial thread vector unroll grid block */
+extern const char *const bind_names[]; /* serial thread vector unroll grid block mma */
 typedef enum Tail { TAIL_EXACT, TAIL_MASK, TAIL_PEEL, TAIL_GUARD } Tail;
 /* var = outer * factor + inner. exact: factor divides; mask: loads stay in bounds (clamped or
  * guarded), stores are guarded, whole tiles run without guards; peel: the remainder (a

@@ -105,7 +105,7 @@ static bool parse_nests(KParse *p, Kernel *k, Nests *list);
 static bool parse_for(KParse *p, Kernel *k, Nest *n) {
     Nests body = {0};
     if (!(n->var = known_var(p))) return false;
-    int bind = kparse_word(p->lex, bind_names, BIND_BLOCK + 1);
+    int bind = kparse_word(p->lex, bind_names, BIND_MMA + 1);
     n->bind = bind < 0 ? BIND_SERIAL : (Bind)bind;
     if (!lex_expect(p->lex, '{') || !lex_enter(p->lex)) return false;
     bool ok = parse_nests(p, k, &body);

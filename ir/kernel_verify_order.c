@@ -234,6 +234,69 @@ static void check_vector(Order *o, const Place *p, int d) {
         verify_fail(o->v, loop, "%%%s is not added up in lanes", stmt_target(s)->name);
 }
 
+/* ---- matrix products: five loops around a sum, of what a thread of a warp has of them ---- */
+enum { MMA_LOOPS = 5, MMA_STEPS = 16, LANE_ROWS = 8, LANE_COLUMNS = 4 };
+
+static bool is_staged(const Order *o, const Nest *n, const Stmt *s, int factor, DType t) {
+    if (n->kind == NEST_STAGE && n->stage->stmt == s && n->stage->factor == factor)
+        return n->stage->copy->dtype == t;
+    bool found = false;
+    for (int i = 0; i < n->n_child; i++) found |= is_staged(o, n->child[i], s, factor, t);
+    return found;
+}
+
+static bool are_matrices(const Order *o, const Stmt *s) {
+    bool f16 = true, bf16 = true;
+    for (int f = 0; f < 2; f++) {
+        f16 &= is_staged(o, o->how->top[0], s, f, DT_F16);
+        bf16 &= is_staged(o, o->how->top[0], s, f, DT_BF16);
+    }
+    return (f16 || bf16) && s->kind == ST_REDUCE && s->value->type == DT_F32;
+}
+
+static bool is_in_registers(const Order *o, const Tensor *t) {
+    for (int i = 0; i < o->how->homes.n; i++)
+        if (o->how->homes.at[i].temp == t) return o->how->homes.at[i].space == SP_REG;
+    return false;
+}
+
+static const Var *other_part(const How *h, const Var *v) {
+    for (int i = 0; i < h->splits.n; i++) {
+        if (h->splits.at[i].outer == v) return h->splits.at[i].inner;
+        if (h->splits.at[i].inner == v) return h->splits.at[i].outer;
+    }
+    return NULL;
+}
+
+/* The last block loops are the other parts of the second and fourth loop of the chain. */
+static bool are_lanes_of(const Order *o, const Place *p, int first) {
+    const Nest *last[2] = {NULL, NULL};
+    for (int d = 0; d < first; d++)
+        if (p->path[d]->bind == BIND_BLOCK) last[0] = last[1], last[1] = p->path[d];
+    return last[0] && other_part(o->how, p->path[first + 1]->var) == last[0]->var &&
+           other_part(o->how, p->path[first + 3]->var) == last[1]->var &&
+           expr_is(last[0]->var->extent, LANE_ROWS) && expr_is(last[1]->var->extent, LANE_COLUMNS);
+}
+
+static void check_mma(Order *o, const Place *p, int d) {
+    const Nest *loop = p->path[d];
+    if (d && p->path[d - 1]->bind == BIND_MMA) return; /* the first one tells */
+    bool chain = p->depth == d + MMA_LOOPS;
+    for (int i = d; i < p->depth; i++)
+        chain &= p->path[i]->bind == BIND_MMA && p->path[i]->n_child == 1;
+    if (!chain || !are_lanes_of(o, p, d) || !expr_is(p->path[d + 1]->var->extent, 2) ||
+        !expr_is(p->path[d + 3]->var->extent, 2) ||
+        !expr_is(p->path[d + 4]->var->extent, MMA_STEPS) ||
+        !is_sum_var(o, p->stmt, p->path[d + 4]->var))
+        verify_fail(o->v, loop, "the loops from %s on are no products of matrices",
+                    loop->var->name);
+    else if (!is_in_registers(o, p->stmt->out))
+        verify_fail(o->v, loop, "%%%s is not at home in registers", p->stmt->out->name);
+    else if (!are_matrices(o, p->stmt))
+        verify_fail(o->v, loop, "the factors of %%%s have no copies in f16 or bf16",
+                    stmt_target(p->stmt)->name);
+}
+
 static void check_unroll(Order *o, const Place *p, int d, int64_t *copies) {
     int64_t n;
     const Nest *loop = p->path[d];
@@ -266,6 +329,7 @@ static void check_loops(Order *o, const Place *p) {
         if (bind == BIND_BLOCK) check_block(o, p, d);
         if (bind == BIND_VECTOR) check_vector(o, p, d);
         if (bind == BIND_UNROLL) check_unroll(o, p, d, &copies);
+        if (bind == BIND_MMA) check_mma(o, p, d);
     }
 }
 

@@ -1,4 +1,6 @@
 /* Statements of kernels. */
+#include <math.h>
+
 #include "codegen/c/gen.h"
 
 enum { MAX_UNROLL = 64, MAX_COPIES = 1024 };
@@ -270,12 +272,23 @@ static void print_call(Printer *p, const LStmt *l) {
     c_line(p, "%s(%s, %s%s);", l->name, item, str_c(&args), told);
 }
 
+/* Two bytes that are only moved, or zero, need no conversion; NULL: they do. */
+static const char *moved(Printer *p, const Expr *e) {
+    if (e->kind == E_LOAD && !c_some(p, e->arg[0])) return c_element(p, e->tensor, e->arg[0]);
+    if (e->kind != E_GUARD || expr_has_load(e->arg[0]) || e->arg[2]->kind != E_FLT) return NULL;
+    if (e->arg[1]->kind != E_LOAD || e->arg[2]->f != 0 || signbit(e->arg[2]->f)) return NULL;
+    const char *cond = c_expr(p, e->arg[0], PREC_ATOM), *element = moved(p, e->arg[1]);
+    return element ? arena_printf(p->arena, "%s ? %s : (uint16_t)0", cond, element) : NULL;
+}
+
 static const char *stored(Printer *p, const Expr *value) {
+    bool half = value->type == DT_F16 || value->type == DT_BF16;
+    const char *same = half ? moved(p, value) : NULL;
+    if (same) return same;
     p->root = value;
     const char *text = c_expr(p, value, PREC_ANY);
     p->root = NULL;
-    if (value->type == DT_F16 || value->type == DT_BF16)
-        return arena_printf(p->arena, "%s_of_f32(%s)", dtype_name(value->type), text);
+    if (half) return arena_printf(p->arena, "%s_of_f32(%s)", dtype_name(value->type), text);
     return text;
 }
 

@@ -4,8 +4,7 @@
 #include "codegen/c/gen.h"
 
 /* ---- questions ---- */
-/* BUSY_THREADS: that a processor of the GPU has room for at least, where blocks work together */
-enum { SMALL_MAX = 1 << 30, BUSY_THREADS = 512 };
+enum { SMALL_MAX = 1 << 30 };
 
 typedef struct Look {
     Ctx *ctx;
@@ -127,6 +126,21 @@ static void c_head(Printer *p, const LFunc *f, const KernelText *k) {
     if (p->faults) c_line(p, "int32_t fault = 0;");
 }
 
+static void add_registers(void *user, LStmt *l) {
+    int64_t n, *words = user;
+    if (l->kind == L_BUFFER && l->tensor->space == SP_REG && expr_is_int(l->hi, &n))
+        *words += n * (int64_t)MAX(dtype_bytes(l->tensor->dtype) / 4, 1);
+}
+
+/* How many blocks that work together a processor of a GPU shall have room for: 512 threads, or as
+ * many as there are registers for what they hold and OTHERS more. */
+static int64_t blocks_at_once(const LFunc *f) {
+    enum { REGISTERS = 65536, MOST = 512, OTHERS = 64 };
+    int64_t words = OTHERS, threads = lfunc_threads(f);
+    lbody_each(&f->body, add_registers, &words);
+    return threads ? MAX(MIN(MOST, REGISTERS / words) / threads, 1) : 1;
+}
+
 static void cuda_head(Printer *p, const LFunc *f, const KernelText *k) {
     Str s = str_new(p->arena);
     for (int i = 0; i < f->params.n; i++) {
@@ -141,9 +155,8 @@ static void cuda_head(Printer *p, const LFunc *f, const KernelText *k) {
     if (p->faults) str_add(&s, "int32_t *fault_out, ");
     if (p->scratch) str_add(&s, "char *scratch, int64_t scratch_stride, ");
     str_fmt(&s, "%s lo, %s hi", index, index);
-    int threads = c_kernel_threads(f), blocks = p->blocks ? MAX(BUSY_THREADS / threads, 1) : 1;
-    c_line(p, "extern \"C\" __global__ void __launch_bounds__(%d, %d) %s(\n    %s)\n{", threads,
-           blocks, k->symbol, str_c(&s));
+    c_line(p, "extern \"C\" __global__ void __launch_bounds__(%d, %lld) %s(\n    %s)\n{",
+           c_kernel_threads(f), (long long)blocks_at_once(f), k->symbol, str_c(&s));
     level_open(p);
     if (p->faults) c_line(p, "int32_t fault = 0;");
     if (p->scratch)

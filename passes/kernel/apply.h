@@ -111,6 +111,9 @@ void apply_stages(Apply *, Nest *, LBody *);
 const StageBox *apply_staged(Apply *, const Stmt *, int factor);
 Expr *apply_stage_offset(Apply *, const StageBox *);
 
+/* ---- apply_mma.c ---- */
+void apply_mma(Apply *, Nest *, LBody *); /* a chain of loops bound mma */
+
 /* ---- apply_threads.c ---- */
 bool apply_has_threads(const Apply *); /* Does the schedule have block loops? */
 /* Do threads of a block each add up a part? */

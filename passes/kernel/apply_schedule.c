@@ -61,7 +61,8 @@ static void domain_loops(Apply *a, Nest *nest, Stmt *s, LBody *body, LeafFn leaf
     }
     int n = a->bound.n;
     Expr *extent = apply_extent(a, nest->var);
-    domain_loops(a, child, s, apply_open_loop(a, body, nest->var, nest->bind, extent), leaf);
+    Bind own = nest->bind == BIND_MMA ? BIND_UNROLL : nest->bind;
+    domain_loops(a, child, s, apply_open_loop(a, body, nest->var, own, extent), leaf);
     a->bound.n = n;
 }
 
@@ -246,6 +247,10 @@ static void emit_plain(Apply *a, Nest *nest, LBody *body) {
 
 static void emit_loop(Apply *a, Nest *nest, LBody *body) {
     Expr *whole;
+    if (nest->bind == BIND_MMA) {
+        apply_mma(a, nest, body);
+        return;
+    }
     Split *s = apply_split_by_outer(a, nest->var);
     if (apply_scan(a, nest, body)) return;
     int started = start_reductions(a, nest, body);

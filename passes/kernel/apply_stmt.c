@@ -118,7 +118,7 @@ static Expr *combine(Apply *a, Stmt *s, Expr *sum, Expr *value) {
 static Expr *factor(Apply *a, Stmt *s, int i) {
     const StageBox *copy = apply_staged(a, s, i);
     if (!copy) return apply_loads(a, s, s->value->arg[i], true);
-    Expr *e = flat_load(a, copy->buffer, apply_stage_offset(a, copy));
+    Expr *e = apply_element(a, copy->buffer, apply_stage_offset(a, copy));
     return expr_cast(a->ctx, s->value->type, e);
 }
 
@@ -189,7 +189,7 @@ void apply_init(Apply *a, Stmt *s, LBody *body) {
     }
     Var *lane = open_lanes(a, box->lanes, &body);
     apply_store(a, body, box->lane_buffer,
-          expr_add(a->ctx, expr_muli(a->ctx, offset, box->lanes), lane->self), identity);
+                expr_add(a->ctx, expr_muli(a->ctx, offset, box->lanes), lane->self), identity);
 }
 
 void apply_decay(Apply *a, Stmt *s, LBody *body) {

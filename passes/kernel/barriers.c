@@ -173,11 +173,26 @@ static bool are_apart(Barriers *b, const Access *p, const Access *q) {
            distance % x.count != 0;
 }
 
+/* The elements that an access touches, whatever its variables are; false: not known. */
+static bool span_of(Ctx *c, const Access *a, int64_t *lo, int64_t *hi) {
+    int64_t more;
+    if (a->at->kind == L_FRAGMENT || !expr_range(c, a->index, lo, hi)) return false;
+    if (a->at->kind == L_ASYNC && expr_is_int(a->at->hi, &more)) *hi += more - 1;
+    return true;
+}
+
+static bool are_elsewhere(Ctx *c, const Access *p, const Access *q) {
+    int64_t lo[2], hi[2];
+    return span_of(c, p, &lo[0], &hi[0]) && span_of(c, q, &lo[1], &hi[1]) &&
+           (hi[0] < lo[1] || hi[1] < lo[0]);
+}
+
 /* A statement that reads what it writes meets its own element: each belongs to one thread. */
 static bool meet(Barriers *b, const Access *p, const Access *q, bool same_round) {
     if (p->tensor != q->tensor || (!p->write && !q->write)) return false;
     if (p->at == q->at && (p->index == q->index || (p->write && q->write))) return false;
     if (p->index == q->index && is_own(b, p->index)) return false;
+    if (are_elsewhere(b->ctx, p, q)) return false;
     return !same_round || !are_apart(b, p, q);
 }
 

@@ -23,6 +23,12 @@ static const TileShape shapes[] = {
     {64, 64, 16, 4, 4, 0.75}, {32, 64, 16, 4, 4, 0.6},  {32, 32, 16, 4, 4, 0.45},
 };
 
+/* For warps that multiply matrices. */
+static const TileShape matrix_shapes[] = {
+    {128, 128, 32, 64, 64, 1.0}, {128, 64, 32, 32, 32, 0.85}, {64, 128, 32, 32, 32, 0.85},
+    {64, 64, 32, 32, 32, 0.7},   {32, 64, 32, 16, 32, 0.5},   {32, 32, 32, 16, 16, 0.35},
+};
+
 /* ---- does the kernel have the form? ---- */
 static bool is_epilogue(const Stmt *m, const Stmt *sum) {
     if (m->kind != ST_MAP || m->n_dom != sum->n_dom) return false;
@@ -149,10 +155,21 @@ static double cost_of(const GpuTile *t, const TileShape *s) {
     return (double)(rounds * s->rows * s->columns) / s->speed;
 }
 
+/* A later revision takes a smaller one than the one before it, as long as there is one. */
 static void choose_shape(GpuTile *t) {
-    t->shape = shapes[0];
-    for (int i = 1; i < LEN(shapes); i++)
-        if (cost_of(t, &shapes[i]) < cost_of(t, &t->shape)) t->shape = shapes[i];
+    const TileShape *all = t->matrices ? matrix_shapes : shapes, *best = all;
+    int n = t->matrices ? LEN(matrix_shapes) : LEN(shapes);
+    for (int i = 1; i < n; i++)
+        if (cost_of(t, &all[i]) < cost_of(t, best)) best = &all[i];
+    for (int i = 0; i < t->s->revision && best + 1 < all + n; i++) best++;
+    t->shape = *best;
+}
+
+/* The order in which a warp adds up the products of 16 steps is the processor's own. */
+static bool are_matrices(const GpuTile *t) {
+    DType a = gpu_tile_type(factor_of(t, 0)), b = gpu_tile_type(factor_of(t, 1));
+    return !t->s->strict && a == b && (a == DT_F16 || a == DT_BF16) &&
+           t->sum->value->type == DT_F32;
 }
 
 /* ---- constants are stored in blocks of the tile's width ---- */
@@ -168,6 +185,7 @@ bool schedule_gpu_tile(Sched *s) {
     GpuTile t = {.s = s};
     if (!schedule_is_gpu(s) || !has_form(&t) || !choose_sides(&t) || !order_reduction(&t))
         return false;
+    t.matrices = are_matrices(&t);
     choose_shape(&t);
     pack_side(&t, &t.side[0], t.shape.rows);
     pack_side(&t, &t.side[1], t.shape.columns);

@@ -12,12 +12,14 @@ typedef struct Side {
     Expr *extent;
     bool along; /* the factor's elements are neighbours along the reduction, not along the side */
     Var *all, *block, *own;      /* collapsed; which tile; inside of it */
-    Var *thread, *outer, *inner; /* of own: outer, thread, inner; the last may be NULL */
+    Var *thread, *outer, *inner; /* of own: outer, thread, inner; outer and inner may be NULL */
+    /* of matrix products: own is warp, matrix, and what lanes and each of them have of that */
+    Var *warp, *matrix, *lane, *each;
 } Side;
-/* What a block computes, and what a thread of it does. */
+/* What a block computes, and what a thread of it does, or a warp by matrix products. */
 typedef struct TileShape {
     int64_t rows, columns, depth;  /* of the block's tile; depth: along the reduction */
-    int64_t row_each, column_each; /* of a thread's tile */
+    int64_t row_each, column_each; /* of a thread's tile, or a warp's */
     double speed;                  /* of a multiply-add in large problems; the best has 1 */
 } TileShape;
 typedef struct GpuTile {
@@ -27,9 +29,18 @@ typedef struct GpuTile {
     Var *batch[MAX_RANK], *red[MAX_RANK]; /* red: outermost first */
     int n_batch, n_red;
     TileShape shape;
+    bool matrices; /* factors of f16 or bf16: warps multiply matrices */
 } GpuTile;
 
 /* ---- schedule_gpu_tile_nest.c ---- */
 void gpu_tile_nest(GpuTile *);
+/* The type in which a factor lies in memory, if it is only converted; else its own. */
+DType gpu_tile_type(const Expr *factor);
+
+/* ---- schedule_gpu_mma.c: loops of matrix products ---- */
+void gpu_mma_split(GpuTile *, Side *, int64_t tile, int64_t each);
+Nest *gpu_mma_block(GpuTile *, Nest *); /* the threads of a block */
+void gpu_mma_sum(GpuTile *, Nest *, Var *depth);
+Nest *gpu_mma_own(GpuTile *, Nest *); /* a thread's elements */
 
 #endif

@@ -15,7 +15,7 @@
  * too. */
 #include "passes/kernel/schedule_gpu_tile.h"
 
-enum { NEIGHBOURS = 4, PAD_BYTES = 16 };
+enum { NEIGHBOURS = 4, PAD_BYTES = 16, MOST_SHARED = 48 << 10 };
 
 /* ---- variables ---- */
 static void split_side(GpuTile *t, Side *side, int64_t tile, int64_t each) {
@@ -23,6 +23,10 @@ static void split_side(GpuTile *t, Side *side, int64_t tile, int64_t each) {
     int64_t near = MIN(each, NEIGHBOURS);
     side->all = how_collapse(s, side->vars, side->n);
     how_split(s, side->all, tile, TAIL_GUARD, &side->block, &side->own);
+    if (t->matrices) {
+        gpu_mma_split(t, side, tile, each);
+        return;
+    }
     side->thread = side->own;
     side->outer = side->inner = NULL;
     if (each > near)
@@ -51,37 +55,46 @@ static Nest *reduction_loop(GpuTile *t, Nest *at, Var **own) {
 }
 
 /* ---- copies ---- */
-/* The type in which the factor lies in memory, if it is only converted; else its own. */
-static DType copy_type(const Expr *factor) {
+DType gpu_tile_type(const Expr *factor) {
     const Expr *e = factor;
     while (e->kind == E_GUARD || (e->kind == E_OP && e->op == SOP_cast))
         e = e->arg[e->kind == E_GUARD];
     return e->kind == E_LOAD && e->type != DT_BOOL && !e->tensor->packed ? e->type : factor->type;
 }
 
+/* As many as there is room for; matrix products are done with a round before the next arrives. */
+static int rounds_ahead(const GpuTile *t) {
+    const TileShape *s = &t->shape;
+    int64_t bytes = (s->rows + s->columns) * (s->depth + PAD_BYTES / 2) * 2;
+    return t->matrices ? (int)MIN(MOST_SHARED / bytes - 1, 3) : 1;
+}
+
 static void add_stage(GpuTile *t, Nest *at, const Side *side, Var *depth) {
     Ctx *c = t->s->ctx;
     Stage *g = NEW(c->perm, Stage);
-    DType type = copy_type(t->sum->value->arg[side->factor]);
+    DType type = gpu_tile_type(t->sum->value->arg[side->factor]);
     Expr *dims[2];
     g->stmt = t->sum;
     g->factor = side->factor;
     g->region = NEW_ARRAY(c->perm, Var *, 2);
     g->n_region = 2;
-    g->ahead = 1;
+    g->ahead = rounds_ahead(t);
     g->region[0] = side->along ? side->own : depth;
     g->region[1] = side->along ? depth : side->own;
     for (int i = 0; i < 2; i++) dims[i] = g->region[i]->extent;
-    if (side->along) dims[0] = expr_addi(c, dims[0], PAD_BYTES / (int64_t)dtype_bytes(type));
+    bool turned = side->along && !t->matrices;
+    if (turned || t->matrices)
+        dims[!turned] = expr_addi(c, dims[!turned], PAD_BYTES / (int64_t)dtype_bytes(type));
     char *name = arena_printf(c->perm, "%s.%c", t->sum->out->name, 'a' + side->factor);
     g->copy = program_temp(t->s->program, name, type, dims, 2);
     g->copy->space = SP_SHARED;
-    if (side->along) g->copy->layout = layout_perm(c, (const int[]){1, 0}, 2);
+    if (turned) g->copy->layout = layout_perm(c, (const int[]){1, 0}, 2);
     nest_stage(t->s, at, g);
 }
 
 /* ---- a thread's own elements ---- */
 static Nest *own_loops(GpuTile *t, Nest *at) {
+    if (t->matrices) return gpu_mma_own(t, at);
     for (int i = 0; i < 2; i++) {
         Side *side = &t->side[i];
         if (side->outer) at = nest_loop(t->s, at, side->outer, BIND_UNROLL);
@@ -108,10 +121,13 @@ void gpu_tile_nest(GpuTile *t) {
     split_side(t, &t->side[1], t->shape.columns, t->shape.column_each);
     for (int i = 0; i < t->n_batch; i++) at = nest_loop(s, at, t->batch[i], BIND_THREAD);
     for (int i = 0; i < 2; i++) at = nest_loop(s, at, t->side[i].block, BIND_THREAD);
-    for (int i = 0; i < 2; i++) at = nest_loop(s, at, t->side[i].thread, BIND_BLOCK);
+    if (t->matrices) at = gpu_mma_block(t, at);
+    for (int i = 0; i < 2 && !t->matrices; i++)
+        at = nest_loop(s, at, t->side[i].thread, BIND_BLOCK);
     how_home(s, t->sum->out, SP_REG);
     Nest *step = reduction_loop(t, at, &depth);
     for (int i = 0; i < 2; i++) add_stage(t, step, &t->side[i], depth);
-    nest_stmt(s, own_loops(t, nest_loop(s, step, depth, BIND_UNROLL)), t->sum);
+    if (t->matrices) gpu_mma_sum(t, step, depth);
+    else nest_stmt(s, own_loops(t, nest_loop(s, step, depth, BIND_UNROLL)), t->sum);
     nest_maps(t, at);
 }
