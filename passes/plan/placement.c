@@ -46,13 +46,17 @@ static void join_carried(void *user, Block *b, Item *it) {
     for (int i = 0; i < it->n_out; i++) join(user, it->out[i], it->next[i]);
 }
 
-/* What a loop moves, since its size changes, the host's part of the runtime moves. */
+/* What a loop moves, since its size changes, the host's part of the runtime moves. Nobody reads a
+ * copy on the device, whose place was found when the size was what it is in front of the loop. */
 static void keep_moved(void *user, Block *b, Item *it) {
     Placement *w = user;
     (void)b;
-    for (int i = 0; it->kind == ITEM_LOOP && i < it->n_out; i++)
-        if (item_moves(it, i))
-            cut_edge(&w->cut, CUT_SOURCE, placement_group(w, it->out[i])->node, CUT_NEVER);
+    for (int i = 0; it->kind == ITEM_LOOP && i < it->n_out; i++) {
+        const Group *g = placement_group(w, it->out[i]);
+        if (!item_moves(it, i)) continue;
+        cut_edge(&w->cut, CUT_SOURCE, g->node, CUT_NEVER);
+        if (g->away) cut_edge(&w->cut, CUT_SOURCE, g->away, CUT_NEVER);
+    }
 }
 
 static void note_condition(void *user, Block *b, Item *it) {
@@ -225,8 +229,8 @@ void placement_groups(Placement *w, Program *p) {
 }
 
 static void build(Placement *w) {
-    program_each_item(w->p, keep_moved, w);
     add_block(w, w->p->body, 1);
+    program_each_item(w->p, keep_moved, w);
 }
 
 /* ---- the result ---- */

@@ -104,7 +104,8 @@ int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, 
         bool wide = (uintptr_t)args[i] % 8 == 0;
         op.args[i] = 0;
         memcpy(&op.args[i], args[i], wide ? 8 : 4);
-        if (i < fn->n_buffers && !is_device_range(op.args[i], 0)) {
+        /* nothing has no address */
+        if (i < fn->n_buffers && op.args[i] && !is_device_range(op.args[i], 0)) {
             fprintf(stderr, "fake driver: buffer %d of %s is not on the device\n", i, fn->name);
             return INVALID;
         }
