@@ -2,6 +2,8 @@
  * reduction. */
 #include "passes/kernel/schedule_tile.h"
 
+enum { WARP = 32 };
+
 static Tensor *clone_const(Tile *t, Tensor *of) {
     Tensor *copy = NEW(t->s->ctx->perm, Tensor);
     *copy = *of;
@@ -31,12 +33,14 @@ static int lane_dim(const Expr *load, const Var *v) {
 }
 
 /* Layout [others, lanes / nr, reduction order, lanes % nr]; not in blocks where the lanes share
- * their subscript (groups). NULL where a reduction variable shares its subscript. */
+ * their subscript (groups), or where threads of a warp have neighbouring ones. NULL where a
+ * reduction variable shares its subscript. */
 static Layout *panel_layout(Tile *t, const Expr *load) {
     Layout *l = NEW(t->s->ctx->perm, Layout);
     bool used[MAX_RANK] = {false};
     int lane = lane_dim(load, t->lanes);
-    bool blocks = load->arg[lane] == t->lanes->self;
+    bool warp = schedule_is_gpu(t->s) && t->nr < WARP;
+    bool blocks = load->arg[lane] == t->lanes->self && !warp;
     used[lane] = true;
     for (int i = 0; i < t->sum->n_red; i++) {
         int d = dim_of(load, t->red[i]);

@@ -145,6 +145,16 @@ static double cover_cycles(const Shape *s, int mr, int nv) {
     return rows * panels;
 }
 
+/* A GPU first of all wants threads: windows of few products (depthwise) leave a thread little. */
+static int64_t most_of_tile(const Tile *t) {
+    enum { THREADS = 65536, ASSUMED = 64 };
+    double all = 1;
+    if (!schedule_is_gpu(t->s)) return INT64_MAX;
+    for (int i = 0; i < t->sum->n_dom; i++)
+        all *= (double)extent_or(t->sum->dom[i]->extent, ASSUMED);
+    return (int64_t)MAX(all / THREADS, 1);
+}
+
 static void choose_tile(Tile *t) {
     const Machine *m = t->s->machine;
     if (t->s->few_lanes) {
@@ -163,7 +173,7 @@ static void choose_tile(Tile *t) {
                MAX(1, m->vector_bytes / (int)dtype_bytes(t->sum->out->dtype)), m->vector_regs,
                known};
     double best = 0;
-    int64_t fixed = tile_fixed_block(t);
+    int64_t fixed = tile_fixed_block(t), most = most_of_tile(t);
     /* guards over rows that only the run knows: the address of each row is chosen anew every time,
      * and accumulators must not be spilled for it */
     int spare = (m->masks ? 1 : 2) + (tile_has_guard(t) && !known ? m->vector_regs / 4 : 0);
@@ -171,6 +181,7 @@ static void choose_tile(Tile *t) {
         for (int mr = 1; mr <= MIN(14, rows); mr++) {
             if (mr * nv + nv + spare > s.regs || (nv > 4 && mr > 1)) continue;
             if (fixed && fixed % ((int64_t)nv * s.vec)) continue;
+            if (mr * (int64_t)nv * s.vec > most && mr * nv > 1) continue;
             double cost = cover_cycles(&s, mr, nv);
             if (clear || cost < best * 0.999)
                 best = cost, t->mr = mr, t->nr = (int64_t)nv * s.vec, clear = false;

@@ -16,8 +16,9 @@ static double bytes_of(const Tile *t, bool panel) {
 }
 
 /* Panels outside where walking over all rows again for each panel moves fewer bytes than the other
- * way round. */
+ * way round; on GPUs inside: neighbouring threads read neighbours. */
 static bool panels_outside(const Tile *t) {
+    if (schedule_is_gpu(t->s)) return false;
     double rows = t->p ? (double)extent_or(t->p->extent, 128) : 1,
            lanes = (double)extent_or(t->lanes->extent, 256);
     double a = bytes_of(t, false), b = bytes_of(t, true), l2 = t->s->machine->l2 * 0.6;
