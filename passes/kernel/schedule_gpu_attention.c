@@ -2,18 +2,25 @@
  * some of them and every eighth key or column; keys come block by block.
  *
  *   split m by 64 -> m.0 m.1 guard;  split m.1 by 16 -> m.1.0 m.1.1 exact
+ *   split d by 16 -> d.0 d.1 exact;  split k by 16 -> k.0 k.1 exact
  *   for h thread { for m.0 thread { for m.1.1 block { for lane block {
  *     for j {
- *       for d { for m.1.0 unroll { for u unroll { do %scores } } }
+ *       for d.0 {
+ *         stage factor 0 of %scores over m.1 d.1; stage factor 1 of %scores over u lane d.1
+ *         for d.1 { for m.1.0 unroll { for u unroll { do %scores } } }
+ *       }
  *       ... maxima, exponentials, their sum ...
- *       for k { for m.1.0 unroll { for w unroll { do %o } } }
+ *       for k.0 {
+ *         stage factor 1 of %o over k.1 w lane ...
+ *         for k.1 { for m.1.0 unroll { for w unroll { do %o } } }
+ *       }
  *     }
  *     for m.1.0 unroll { for w unroll { do %y } } } } } }
  *
- * Where there are few queries, rows of several heads share a block. */
-#include "passes/kernel/schedule.h"
+ * Where there are few queries, rows of several heads share a block, and nothing is copied. */
+#include "passes/kernel/schedule_gpu_tile.h"
 
-enum { THREADS = 128, ROWS = 4, FEW = 4, MOST_SUMS = 64 };
+enum { THREADS = 128, ROWS = 4, FEW = 4, MOST_SUMS = 64, STEP = 16, MOST_COPIES = 36 << 10 };
 
 typedef struct Flash {
     Sched *s;
@@ -22,6 +29,9 @@ typedef struct Flash {
     Var *row[MAX_RANK]; /* of the best, without j */
     int n_rows;
     Var *each; /* rows of a thread; NULL: one */
+    Var *own;  /* the rows of a block */
+    bool few;  /* these are of several heads */
+    int64_t copies; /* bytes of shared memory */
     Nest *inside;
 } Flash;
 
@@ -48,13 +58,14 @@ static void nest_threads(Flash *f) {
     int64_t sums = extent_or(f->o->dom[f->o->n_dom - 2]->extent, MOST_SUMS);
     int64_t queries = extent_or(f->row[f->n_rows - 1]->extent, rows * ROWS);
     int64_t each = queries <= rows ? 1 : MAX(1, MIN(ROWS, MOST_SUMS / sums));
-    Var *outer, *inner, *first = NULL;
+    Var *outer, *inner;
     int n = f->n_rows - 1;
     Var *q = f->row[n];
-    if (queries <= FEW) q = how_collapse(s, f->row, f->n_rows), n = 0;
-    how_split(s, q, rows * each, TAIL_GUARD, &outer, &inner);
-    if (each > 1) how_split(s, inner, rows, TAIL_EXACT, &first, &inner);
-    f->each = first;
+    f->few = queries <= FEW;
+    if (f->few) q = how_collapse(s, f->row, f->n_rows), n = 0;
+    how_split(s, q, rows * each, TAIL_GUARD, &outer, &f->own);
+    inner = f->own;
+    if (each > 1) how_split(s, inner, rows, TAIL_EXACT, &f->each, &inner);
     Nest *at = NULL;
     for (int i = 0; i < n; i++) at = nest_loop(s, at, f->row[i], BIND_THREAD);
     at = nest_loop(s, at, outer, BIND_THREAD);
@@ -68,12 +79,87 @@ static bool is_outside(const Flash *f, const Var *v) {
     return v == f->j || v == f->lane;
 }
 
+/* ---- copies in shared memory ---- */
+static Stage *new_stage(Flash *f, Stmt *st, int factor, int ahead) {
+    Stage *g = NEW(f->s->ctx->perm, Stage);
+    g->stmt = st;
+    g->factor = factor;
+    g->ahead = ahead;
+    g->region = NEW_ARRAY(f->s->ctx->perm, Var *, 3);
+    return g;
+}
+
+/* A copy over these variables, of which dimension `wide` is `more` longer. `order`: the physical
+ * one, NULL: as they are. False, and no copy, where there is no room left. */
+static bool add_copy(Flash *f, Nest *at, Stage *g, int wide, int more, const int *order) {
+    Ctx *c = f->s->ctx;
+    DType type = gpu_tile_type(g->stmt->value->arg[g->factor]);
+    Expr *dims[3];
+    int64_t bytes = (int64_t)dtype_bytes(type) * (g->ahead + 1);
+    for (int i = 0; i < g->n_region; i++) {
+        dims[i] = i == wide ? expr_addi(c, g->region[i]->extent, more) : g->region[i]->extent;
+        bytes *= extent_or(dims[i], MOST_COPIES);
+    }
+    if (f->copies + bytes > MOST_COPIES) return false;
+    f->copies += bytes;
+    char *name = arena_printf(c->perm, "%s.%c", g->stmt->out->name, 'a' + g->factor);
+    g->copy = program_temp(f->s->program, name, type, dims, g->n_region);
+    g->copy->space = SP_SHARED;
+    if (order) g->copy->layout = layout_perm(c, order, g->n_region);
+    nest_stage(f->s, at, g);
+    return true;
+}
+
+/* Is the factor the same for all rows of a block? */
+static bool is_common(const Flash *f, const Expr *factor) {
+    return expr_uses_var(factor, f->j) && !expr_uses_var(factor, f->row[f->n_rows - 1]);
+}
+
+/* Queries and keys, for some steps of their product: queries in rows that are 4 longer, so that
+ * rows begin in different banks; keys turned, so that lanes meet neighbours. */
+static void copy_factors(Flash *f, Nest *at, Stmt *st, Var *step) {
+    bool scores = stmt_has_dom(st, f->j);
+    for (int i = 0; i < 2; i++) {
+        const Expr *factor = st->value->arg[i];
+        Stage *g = new_stage(f, st, i, 1);
+        if (is_common(f, factor)) {
+            Var *far = st->dom[st->n_dom - 2];
+            Var *keys[] = {far, f->lane, step}, *values[] = {step, far, f->lane};
+            memcpy(g->region, scores ? keys : values, sizeof keys);
+            g->n_region = 3;
+            add_copy(f, at, g, scores ? 0 : -1, 1, scores ? (const int[]){2, 0, 1} : NULL);
+        } else if (scores && !expr_uses_var(factor, f->j) && !expr_uses_var(factor, f->lane)) {
+            g->region[0] = f->own, g->region[1] = step;
+            g->n_region = 2;
+            add_copy(f, at, g, 1, 4, NULL);
+        }
+    }
+}
+
+/* ---- the nest ---- */
+
+/* The loop along a product of queries and keys, or of their exponentials and the values. */
+static Nest *product_loop(Flash *f, Nest *at, Stmt *st, Var *along) {
+    Var *outer, *step;
+    int64_t n;
+    if (f->few || !expr_is_int(along->extent, &n) || n < 2)
+        return nest_loop(f->s, at, along, BIND_SERIAL);
+    how_split(f->s, along, MIN(n, STEP), TAIL_GUARD, &outer, &step);
+    at = nest_loop(f->s, at, outer, BIND_SERIAL);
+    copy_factors(f, at, st, step);
+    return nest_loop(f->s, at, step, BIND_SERIAL);
+}
+
 /* Long sums outside, then the rows of the thread, then its keys or columns; a reduction along these
  * has none outside. */
 static void nest_statement(Flash *f, Nest *at, Stmt *st) {
     bool inner_sum = st->kind == ST_REDUCE && stmt_has_red(st, f->lane);
     for (int i = 0; i < st->n_red && !inner_sum; i++)
-        if (!is_outside(f, st->red[i])) at = nest_loop(f->s, at, st->red[i], BIND_SERIAL);
+        if (!is_outside(f, st->red[i])) {
+            bool last = i == st->n_red - 1 && st->n_red <= 2;
+            at = last ? product_loop(f, at, st, st->red[i])
+                      : nest_loop(f->s, at, st->red[i], BIND_SERIAL);
+        }
     if (f->each) at = nest_loop(f->s, at, f->each, BIND_UNROLL);
     for (int i = 0; i < st->n_dom; i++)
         if (!is_outside(f, st->dom[i])) at = nest_loop(f->s, at, st->dom[i], BIND_UNROLL);
