@@ -128,6 +128,7 @@ static bool schedule(Job *j, Unit *u) {
 static bool to_loops(Job *j, Unit *u) {
     u->loops = NEW_ARRAY(j->ctx->perm, const Loops *, j->cpus.n);
     u->plan->scratch = u->plan->device_scratch = expr_int(j->ctx, 0);
+    u->plan->scratch_streams = 0;
     for (int i = 0; i < j->cpus.n; i++) {
         Loops *l = lower_to_loops(u->plan, &j->options, j->cpus.machine[i]);
         if (!l) return false;
@@ -177,7 +178,8 @@ static bool revise_once(Job *j, Revisions **r, const Excesses *e, bool *again) {
 
 /* CUDA C is text, and needs no GPU's compiler unless a GPU is named. */
 static bool is_for_gpu(const Job *j) {
-    if (is_text(j->cli->emit)) return j->cli->emit == EMIT_CUDA && j->emit.n_gpu_arch;
+    if (j->emit.kind == EMIT_C) return false;
+    if (j->emit.kind == EMIT_CUDA) return j->emit.n_gpu_arch > 0;
     return j->emit.device == ON_CUDA || j->emit.kind == EMIT_CUBIN;
 }
 

@@ -67,10 +67,9 @@ for i in 2 3; do cmp at_once1 at_once$i; done
 
 # where nothing can be kept, nothing is said
 for home in /dev/null /proc/none; do
-    env -u XDG_CACHE_HOME HOME=$home "$onnxcc" "$model" --device=cuda \
-        --gpu-arch=sm_90a -q -o at_once2 2> log || fail "without a cache"
+    env -u XDG_CACHE_HOME HOME=$home "$onnxcc" "$root/tests/run/models/pick.onnx" --device=cuda \
+        --gpu-arch=sm_80 -q -o kept_nowhere 2> log || fail "without a cache"
     [ ! -s log ] || fail "a cache that cannot be made is reported"
-    cmp at_once1 at_once2
 done
 
 # --emit=cubin and --emit=ptx are kept as well; a program's PTX for sm_80 comes with the cubins
