@@ -220,18 +220,22 @@ ONNX_OP(LpNormalization, 1) {
     return give(n, 0, sel(n, bin(n, SOP_eq, norm, zero), zero, bin(n, SOP_div, x, norm)));
 }
 
-/* (x - mean) / (sqrt(mean(x^2) - mean^2) + 1e-9), as the standard's body has it. */
+/* (x - mean) / (sqrt(mean(x^2) - mean^2) + 1e-9), as the standard's body has it; a difference that
+ * rounding made negative is none. */
 ONNX_OP(MeanVarianceNormalization, 9) {
     ATTRS("axes:I");
-    Value *x = need(n, 0, T_FLOAT);
+    Value *original = need(n, 0, T_FLOAT), *x = original;
     int64_t given[MAX_RANK] = {0, 2, 3}, axes[MAX_RANK];
     int count;
     if (!x || !ints_arg(n, "axes", -1, given, MAX_RANK, &count)) return false;
     if (count < 0) count = 3;
     if (!axes_in(n, given, count, x->type.rank, axes)) return false;
+    x = cast_to(n, x, x->type.dtype == DT_F64 ? DT_F64 : DT_F32);
     Value *mean = build_reduce(n->g, x, "mean", axes, count, true), *square = bin(n, SOP_mul, x, x);
     Value *moment = square ? build_reduce(n->g, square, "mean", axes, count, true) : NULL;
     Value *variance = bin(n, SOP_sub, moment, bin(n, SOP_mul, mean, mean));
+    variance = bin(n, SOP_max, variance, num(n, x, 0));
     Value *spread = bin(n, SOP_add, un(n, SOP_sqrt, variance), flt(n, x, 1e-9));
-    return give(n, 0, bin(n, SOP_div, bin(n, SOP_sub, x, mean), spread));
+    Value *y = bin(n, SOP_div, bin(n, SOP_sub, x, mean), spread);
+    return give(n, 0, cast_to(n, y, original->type.dtype));
 }

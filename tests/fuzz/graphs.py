@@ -29,6 +29,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from random_graph import is_float
 from steps.generate import OPERATORS, generate, never_made, operators_of
 from steps.registry import LEFT_OUT
 
@@ -41,22 +42,27 @@ REFUSED = re.compile("|".join([
 
 
 class Case:
-    """A graph in its folder."""
+    """A graph in its folder, with one set of data or two of different sizes."""
 
     def __init__(self, seed, graph, model, scratch):
         self.seed, self.folder = seed, scratch / f"g{seed}"
         self.rtol, self.atol = graph.tolerances()
-        feeds = {i.name: graph.values[i.name] for i in model.graph.input}
-        results = {o.name: graph.values[o.name] for o in model.graph.output}
-        self.largest = max((np.abs(v.astype(np.float64))[np.isfinite(v.astype(np.float64))].max(
-            initial=0) for v in results.values() if isinstance(v, np.ndarray)
-                            and v.dtype.kind in "fV"), default=0)
-        data = self.folder / "test_data_set_0"
-        data.mkdir(parents=True)
+        self.largest = 0
+        self.folder.mkdir(parents=True)
         onnx.save(model, self.folder / "model.onnx")
-        for kind, values in (("input", feeds), ("output", results)):
-            for k, (name, value) in enumerate(values.items()):
-                (data / f"{kind}_{k}.pb").write_bytes(encode(name, value))
+        for k, g in enumerate([graph, graph.resized(model)]):
+            if g:
+                self.write(self.folder / f"test_data_set_{k}", model, g)
+
+    def write(self, folder, model, graph):
+        folder.mkdir()
+        for kind, values in (("input", model.graph.input), ("output", model.graph.output)):
+            for k, v in enumerate(values):
+                value = graph.values[v.name]
+                (folder / f"{kind}_{k}.pb").write_bytes(encode(v.name, value))
+                if kind == "output" and isinstance(value, np.ndarray) and is_float(value.dtype):
+                    finite = np.nan_to_num(value.astype(np.float64), posinf=0, neginf=0)
+                    self.largest = max(self.largest, np.abs(finite).max(initial=0))
 
 
 def encode(name, value):

@@ -71,6 +71,7 @@ class Graph:
         ir = helper.find_min_ir_version_for([helper.make_opsetid("", min(opset, 26))])
         self.ir_version = min(references.IR_NEWEST, max(8, ir))
         self.nodes, self.inputs, self.judges = [], [], set()
+        self.groups = []      # (nodes, outputs) that were added together
         self.constants = {}   # name: TensorProto
         self.values = {}      # name: array
         self.exact = {}       # name: are its bits those of every correct implementation?
@@ -239,7 +240,7 @@ class Graph:
     def child(self):
         """A graph inside this one, which sees its values."""
         sub = copy.copy(self)
-        sub.nodes, sub.depth = [], self.depth + 1
+        sub.nodes, sub.groups, sub.depth = [], [], self.depth + 1
         sub.values, sub.exact = dict(self.values), dict(self.exact)
         return sub
 
@@ -282,11 +283,45 @@ class Graph:
         if who != "NumPy" and not self.is_steady(nodes, ops, feeds, outputs, results):
             return None
         self.nodes.extend(nodes)
+        self.groups.append((nodes, outputs))
         self.judges.add(who)
         for name, value in zip(outputs, results):
             self.values[name] = value
             self.exact[name] = exact or isinstance(value, list) or not is_float(value.dtype)
         return outputs[0]
+
+    def resized(self, model):
+        """The same graph with other sizes of one or two symbols, and other inputs; None where no
+        reference takes that."""
+        symbols = sorted({d.dim_param for i in model.graph.input
+                          for d in i.type.tensor_type.shape.dim if d.dim_param})
+        if not symbols:
+            return None
+        chosen = self.rng.sample(symbols, min(len(symbols), self.choose([1, 1, 2])))
+        sizes = {s: self.choose(SIZES) for s in chosen}
+        other = copy.copy(self)
+        other.values = {k: self.values[k] for k in self.constants}
+        for i in model.graph.input:
+            old = self.values[i.name]
+            dims = [sizes.get(d.dim_param, n) if d.dim_param else n
+                    for d, n in zip(i.type.tensor_type.shape.dim, old.shape)]
+            if 0 in old.shape or np.prod(dims) > ELEMENTS:
+                return None
+            mixed = old if list(old.shape) == dims and not is_float(old.dtype) else \
+                self.np.permutation(np.resize(old.ravel(), int(np.prod(dims))))
+            other.values[i.name] = mixed.reshape(dims)
+        return other if all(other.again(*group) for group in self.groups) else None
+
+    def again(self, nodes, outputs):
+        """Computes nodes that are there; false where they are not valid for these values."""
+        feeds = {name: self.values[name] for name in references.free_names(nodes)}
+        results, _ = references.evaluate(self, nodes, feeds, outputs)
+        ops = {n.op_type for n in references.all_nodes(nodes)}
+        if results is None or not self.is_defined(ops, feeds, results) or \
+                not self.is_steady(nodes, ops, feeds, outputs, results):
+            return False
+        self.values.update(zip(outputs, results))
+        return True
 
     def is_defined(self, ops, feeds, results):
         arrays = [r for v in results for r in (v if isinstance(v, list) else [v])]

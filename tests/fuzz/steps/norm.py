@@ -10,8 +10,8 @@ def mixed(g, op, rank, axes):
     """An operand whose rows along the axes are not nearly constant."""
     x = g.operand(op, rank=rank, least=1)
     wide = g.values[x].astype(np.float64)
-    spread = wide.var(axis=tuple(a % wide.ndim for a in axes(wide.ndim)))
-    if not np.isfinite(wide).all() or spread.min() < 1e-2:
+    rows = tuple(a % wide.ndim for a in axes(wide.ndim))
+    if not np.isfinite(wide).all() or wide.var(axis=rows).min() < 1e-2:
         value = g.random([max(2, n) for n in g.sizes(g.choose(rank), 1)], g.draw_type(g.types(op)))
         return g.input(value)
     return x
