@@ -145,11 +145,16 @@ ONNX_OP_OF(ml, Imputer, 1) {
 
 ONNX_OP_OF(ml, FeatureVectorizer, 1) {
     ATTRS("inputdimensions:I");
+    const int64_t *sizes;
+    int count = attr_ints(n, "inputdimensions", &sizes);
     Value **parts = NEW_ARRAY(n->ctx->perm, Value *, n->n_in + 1);
     if (n->n_in < 1) return bad(n, "at least one input is expected");
     for (int i = 0; i < n->n_in; i++) {
         parts[i] = as_rows(n, cast_to(n, need(n, i, T_NUM), DT_F32));
         if (!parts[i] || !want_rank(n, i, 1, 2)) return false;
+        Expr *columns = parts[i]->type.dims[1];
+        if (i < count && !demand_equal(n, columns, sizes[i]) && expr_is_int(columns, NULL))
+            return bad(n, "input %d has not %lld features", i, (long long)sizes[i]);
     }
     return give(n, 0, build_concat(n->g, parts, n->n_in, 1));
 }

@@ -51,7 +51,8 @@ ONNX_OP_OF(ml, LinearClassifier, 1) {
     if (count < 1)
         return bad(n, "labels that are integers are missing (strings are not supported)");
     if (!expr_is_int(x->type.dims[1], &features)) features = given % count ? given : given / count;
-    if (features < 1 || given % features || !demand_equal(n, x->type.dims[1], features))
+    bool fits = demand_equal(n, x->type.dims[1], features) || !expr_is_int(x->type.dims[1], NULL);
+    if (features < 1 || given % features || !fits)
         return bad(n, "the number of features does not fit the coefficients");
     int64_t targets = given / features;
     if (targets != count && (targets != 1 || count != 2))

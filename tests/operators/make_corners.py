@@ -159,5 +159,13 @@ def ml_linear_symbolic(random):  # how many features there are follows from the 
          [np.where(s[:, 1] > s[:, 0], 9, 4), s], domain=("ai.onnx.ml", 1), dims={"x": ["N", "F"]})
 
 
+@case
+def ml_feature_sizes(random):  # the sizes of the inputs are said by the operator
+    x, y = floats(random, 2, 1), floats(random, 2, 3)
+    save("ml_feature_sizes", [ml("FeatureVectorizer", "x y", "z", inputdimensions=[1, 3])],
+         {"x": x, "y": y}, "z", [np.hstack([x, y])], domain=("ai.onnx.ml", 1),
+         dims={"x": ["N", "A"], "y": ["N", "B"]})
+
+
 if __name__ == "__main__":
     make_models.main()

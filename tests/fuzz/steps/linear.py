@@ -3,7 +3,7 @@
 import numpy as np
 
 from random_graph import F32, I8, I32, U8, is_float
-from steps.registry import makes
+from steps.registry import NARROW, makes
 
 
 @makes("MatMul")
@@ -116,6 +116,11 @@ def quantize(g, op):
         shape[axis] = -(-shape[axis] // block)
         more = {"axis": axis, "block_size": block}
     step = scale(g, g.dtype(x), shape)
+    few = [code for code, first in NARROW if max(first, 21) <= g.opset]
+    if few and g.chance(0.2):
+        down = g.make(op, [x, step], output_dtype=g.choose(few), **more)
+        up = g.make("DequantizeLinear", [down.output[0], step], **more)
+        return g.add([down, up], [up.output[0]])
     types = [U8, I8] + ([np.dtype(np.int16), np.dtype(np.uint16)] if g.opset >= 21 else [])
     zero = g.const(codes(g, shape, g.choose(types)))
     q = g.node(op, [x, step, g.maybe(zero, 0.7) or ""], **more)

@@ -41,9 +41,10 @@ def binarizer(g, op):
 
 @makes("FeatureVectorizer", "ml")
 def feature_vectorizer(g, op):
-    x = features(g, op)
-    y = g.like(x, shape=[g.shape(x)[0], 2])
-    return ml(g, op, [x, y], inputdimensions=[g.shape(x)[1], 2])
+    sizes = [g.choose([1, 2, 4]), 2]
+    dtype, n = g.choose([F32, I64, I32]), g.choose([1, 3, 5])
+    x = [g.input(g.random([n, k], dtype, -9, 9), fixed=True) for k in sizes]
+    return ml(g, op, x, inputdimensions=sizes)
 
 
 @makes("Imputer", "ml")

@@ -4,7 +4,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from random_graph import BF16, BOOL, F16, F32, FLOATS, INTEGERS, is_float
-from steps.registry import makes
+from steps.registry import NARROW, makes
 
 # What the elements must lie in; None: anything.
 RANGES = {"Acos": (-0.95, 0.95), "Asin": (-0.95, 0.95), "Atanh": (-0.9, 0.9), "Acosh": (1.1, 50),
@@ -140,9 +140,27 @@ def cast_types(g):
 
 @makes("Cast")
 def cast(g, op):
+    if g.opset >= 19 and g.chance(0.12):
+        return narrow_cast(g, op)
     to = cast_types(g)
     x = castable(g, op, to)
     return g.node(op, [x], to=helper.np_dtype_to_tensor_dtype(to))
+
+
+def narrow_cast(g, op):
+    """To few bits and back."""
+    to = g.choose([code for code, first in NARROW if first <= g.opset])
+    float8 = to in (TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E4M3FNUZ, TensorProto.FLOAT8E5M2,
+                    TensorProto.FLOAT8E5M2FNUZ)
+    low, high = (0, 3) if to in (TensorProto.UINT4, TensorProto.UINT2) else (-2, 1)
+    if float8 or to == TensorProto.FLOAT4E2M1:
+        x = g.tensor([F32, F16], low=-400 if float8 else -5, high=400 if float8 else 5)
+    else:  # whole numbers: how fractions go is disputed
+        shape = g.sizes(g.choose([0, 1, 2, 3]), 1)
+        x = g.input(g.random(shape, np.dtype(np.int8), low, high).astype(g.choose([F32, F16])))
+    down = g.make(op, [x], to=to, saturate=g.maybe(g.rng.randrange(2)) if float8 else None)
+    up = g.make(op, [down.output[0]], to=helper.np_dtype_to_tensor_dtype(g.dtype(x)))
+    return g.add([down, up], [up.output[0]])
 
 
 def castable(g, op, to):

@@ -1,6 +1,7 @@
 """Who makes which operator: every function in this folder that is marked with @makes."""
 
 import onnx
+from onnx import TensorProto
 
 from references import DOMAINS
 
@@ -13,6 +14,12 @@ LEFT_OUT = {
     "RandomUniform": "results are random", "RandomUniformLike": "results are random",
     "ImageDecoder": "needs encoded images; tests/onnx/images.py has them",
 }
+# Element types of less than a byte's precision: (code, first operator set). They are made and used
+# within pairs of nodes, as not all references take them as inputs.
+NARROW = [(TensorProto.FLOAT8E4M3FN, 19), (TensorProto.FLOAT8E4M3FNUZ, 19),
+          (TensorProto.FLOAT8E5M2, 19), (TensorProto.FLOAT8E5M2FNUZ, 19), (TensorProto.UINT4, 21),
+          (TensorProto.INT4, 21), (TensorProto.FLOAT4E2M1, 23), (TensorProto.INT2, 25),
+          (TensorProto.UINT2, 25)]
 # What networks are made of is there more often, so that it meets the rest.
 OFTEN = """Add Mul Sub Div Relu Sigmoid Tanh Exp MatMul Gemm Conv Transpose Transpose Reshape Reshape
     Slice Slice Concat Split Softmax LayerNormalization ReduceSum ReduceMean ReduceMax Gather Where
