@@ -13,7 +13,7 @@ typedef struct Module {
     const void *context;
     const char *image;
     size_t bytes;
-    void *at[16];
+    void *at[64];
     int n;
 } Module;
 typedef struct Function {
@@ -35,7 +35,7 @@ static size_t image_bytes(const char *image) {
 
 static int load(Module *m) {
     char *list = strdup(getenv("FAKE_CUDA_KERNELS"));
-    for (char *file = strtok(list, ":"); file && m->n < 16; file = strtok(NULL, ":")) {
+    for (char *file = strtok(list, ":"); file && m->n < 64; file = strtok(NULL, ":")) {
         m->at[m->n] = dlopen(file, RTLD_NOW | RTLD_LOCAL);
         if (m->at[m->n++]) continue;
         fprintf(stderr, "fake driver: %s\n", dlerror());
