@@ -292,6 +292,7 @@ void onnxcc_wait(struct onnxcc_frame *);
 /* Several streams of the device; n: a stream or an event. FORK: all begin behind what was queued
  * on stream 0. USE: launches go to stream n, and copies to 0. WAIT: that stream waits for event n
  * (0: the fork). EVENT: n is recorded there. JOIN: stream 0 waits for all others. */
+enum { ONNXCC_STREAMS = 4 };
 enum onnxcc_stream {
     ONNXCC_STREAM_FORK,
     ONNXCC_STREAM_USE,

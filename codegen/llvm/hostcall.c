@@ -1,6 +1,8 @@
 /* Statements of host functions: launches, calls of the runtime, symbols, control flow. */
 #include "codegen/llvm/host.h"
 
+#include "ir/streams.h"
+
 typedef LLVMValueRef V;
 
 static void at_top(Host *h) {
@@ -325,8 +327,9 @@ static void repeat(Host *h, const LStmt *l) {
     F->block = after;
 }
 
-_Static_assert((int)ACT_FORK == ONNXCC_STREAM_FORK && (int)ACT_JOIN == ONNXCC_STREAM_JOIN,
-               "both in the same order");
+_Static_assert((int)ACT_FORK == ONNXCC_STREAM_FORK && (int)ACT_JOIN == ONNXCC_STREAM_JOIN &&
+                   (int)MAX_STREAMS == ONNXCC_STREAMS,
+               "ir and runtime agree");
 
 static void stream(Host *h, const LStmt *l) {
     Gen *g = h->g;

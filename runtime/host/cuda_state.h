@@ -23,7 +23,7 @@ struct cuda_replay {
     bool refused; /* the driver would not record it */
     int64_t used; /* number of the run that used it last */
 };
-enum { CUDA_REPLAYS = 8, CUDA_STREAMS = 4 };
+enum { CUDA_REPLAYS = 8, CUDA_STREAMS = ONNXCC_STREAMS };
 struct cuda {
     struct cuda_driver d;
     const struct onnxcc_model *model;
