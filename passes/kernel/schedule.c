@@ -52,7 +52,7 @@ void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt
                .how = new_how(p, m)};
     int64_t lo, hi;
     bool done = schedule_gpu_attention(&s) || schedule_gpu_rows(&s) || schedule_gpu_scan(&s) ||
-                schedule_scatter(&s);
+                schedule_gpu_turns(&s) || schedule_scatter(&s);
     if (!done && opt->level > 0) done = schedule_gpu_tile(&s);
     if (!done && opt->level > 0) done = schedule_attention(&s) || schedule_tile(&s);
     if (!done) schedule_rows(&s);

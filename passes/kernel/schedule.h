@@ -88,6 +88,9 @@ void gpu_rows_keep(Program *, Kernel *, Var *const *shared, int n_shared, Var *q
 bool gpu_scan_recipe(Ctx *, Kernel *);
 bool schedule_gpu_scan(Sched *); /* a scan in lanes; false: none */
 
+/* ---- schedule_gpu_turns.c ---- */
+bool schedule_gpu_turns(Sched *); /* maps through tiles in shared memory; false: none */
+
 /* ---- schedule_scatter.c ---- */
 bool schedule_scatter(Sched *); /* false: more than a scatter */
 
