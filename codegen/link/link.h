@@ -52,8 +52,8 @@ typedef struct LinkTensor {
     int rank;
     const LinkAxis *axes;
     bool unknown;    /* output whose size is known only after the run */
-    bool on_device;  /* run_device takes it in the device's memory */
     const char *doc; /* NULL, or a sentence: units, ranges */
+    bool on_device;  /* run_device takes it in the device's memory */
 } LinkTensor;
 typedef struct LinkDim {
     const char *name;

@@ -81,6 +81,13 @@ static void test_header(void) {
     e[0].name = "other";
     EXPECT(link_header(ctx, "other.h", "other", e, 1));
     EXPECT(link_signature(e) != before);
+    before = link_signature(e);
+    e[0].device = true; /* "x" and the others lie in the host's memory all the same */
+    EXPECT(link_header(ctx, "gpu.h", "gpu", e, 1) && link_signature(e) != before);
+    must("grep -q 'void \\*context;' gpu.h && ! grep -q 'void \\*context;' m.h && "
+         "grep -q 'other_run_device(' gpu.h && "
+         "grep -q '\"x\": f32.N,3.; always in the host.s memory; in .0, 1.' gpu.h");
+    must("cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -x c gpu.h");
     must("cmp m.h again.h && ! grep -n '.\\{121\\}' m.h");
     write_text(
         "use.c",
