@@ -83,7 +83,7 @@ static bool has_place(const Nest *n, const Stmt *s) {
 
 static bool is_product_sum(const Stmt *s) {
     return s->kind == ST_REDUCE && s->op == RED_SUM && s->value->kind == E_OP &&
-           s->value->op == SOP_mul && s->recipe.lanes < 2;
+           s->value->op == SOP_mul;
 }
 
 static void check_region(Check *c, const Nest *n) {

@@ -47,9 +47,9 @@ Nest *gpu_mma_own(GpuTile *t, Nest *at) {
     return own(t, at, BIND_UNROLL);
 }
 
-void gpu_mma_sum(GpuTile *t, Nest *at, Var *depth) {
+void gpu_mma_sum(GpuTile *t, Nest *at) {
     Var *round, *step;
-    how_split(t->s, depth, MATRIX_STEPS, TAIL_EXACT, &round, &step);
+    how_split(t->s, t->steps, MATRIX_STEPS, TAIL_EXACT, &round, &step);
     at = own(t, nest_loop(t->s, at, round, BIND_UNROLL), BIND_MMA);
     nest_stmt(t->s, nest_loop(t->s, at, step, BIND_MMA), t->sum);
 }

@@ -10,12 +10,23 @@
  * of the reduction are copied to shared memory by all its threads; each thread adds them up for a
  * tile of its own in registers. What follows the sum is done on that.
  *
- * Few rows and columns make small tiles, so that there are blocks for all of a GPU. */
+ * Few rows and columns make small tiles, so that there are blocks for all of a GPU; where these are
+ * still few, groups of threads of a block share the reduction: the recipe says how. */
 #include "passes/kernel/schedule_gpu_tile.h"
 
 #include "passes/kernel/schedule_tile.h"
 
-enum { LEAST_SIDE = 5, LEAST_DEPTH = 8, PROCESSORS = 128, ASSUMED = 512 };
+enum {
+    LEAST_SIDE = 5,
+    LEAST_DEPTH = 8,
+    PROCESSORS = 128,
+    ASSUMED = 512,
+    WARP = 32,
+    MOST_SLICES = 8,
+    FEW_ROUNDS = 4,
+    BUSY = 512, /* threads that keep a processor busy */
+    ROOM = 4096 /* bytes in which sums of slices are combined */
+};
 
 /* From the largest to the smallest. */
 static const TileShape shapes[] = {
@@ -148,9 +159,14 @@ static int64_t tiles_of(const Expr *extent, int64_t each) {
     return (extent_or(extent, ASSUMED) + each - 1) / each;
 }
 
-static double cost_of(const GpuTile *t, const TileShape *s) {
+static int64_t blocks_of(const GpuTile *t, const TileShape *s) {
     int64_t blocks = tiles_of(t->side[0].extent, s->rows) * tiles_of(t->side[1].extent, s->columns);
     for (int i = 0; i < t->n_batch; i++) blocks *= extent_or(t->batch[i]->extent, 1);
+    return blocks;
+}
+
+static double cost_of(const GpuTile *t, const TileShape *s) {
+    int64_t blocks = blocks_of(t, s);
     int64_t rounds = (blocks + PROCESSORS - 1) / PROCESSORS;
     return (double)(rounds * s->rows * s->columns) / s->speed;
 }
@@ -163,6 +179,33 @@ static void choose_shape(GpuTile *t) {
         if (cost_of(t, &all[i]) < cost_of(t, best)) best = &all[i];
     for (int i = 0; i < t->s->revision && best + 1 < all + n; i++) best++;
     t->shape = *best;
+}
+
+int64_t gpu_tile_threads(const GpuTile *t) {
+    const TileShape *s = &t->shape;
+    int64_t each = s->rows / s->row_each * (s->columns / s->column_each);
+    return t->matrices ? each * WARP : each;
+}
+
+/* Few blocks with a long reduction: several groups of threads of a block share it. */
+static void choose_slices(GpuTile *t) {
+    const Var *last = t->red[t->n_red - 1];
+    int64_t rounds = 1, n, threads = gpu_tile_threads(t);
+    t->slices = 1;
+    for (int i = 0; i < t->n_red; i++) {
+        if (!expr_is_int(t->red[i]->extent, &n)) return;
+        rounds *= n;
+    }
+    rounds /= t->shape.depth;
+    for (int s = 2; s <= MOST_SLICES && !t->s->strict; s *= 2) {
+        bool room = threads * s <= BUSY && 2 * gpu_tile_bytes(t, s) + ROOM <= GPU_TILE_SHARED;
+        bool idle = blocks_of(t, &t->shape) * threads * s <= (int64_t)PROCESSORS * BUSY;
+        if (room && idle && rounds >= FEW_ROUNDS * s && gpu_tile_is_long(t, last, s)) t->slices = s;
+    }
+    if (t->slices == 1) return;
+    t->sum->recipe.lanes = t->slices;
+    t->sum->recipe.runs = (int)t->shape.depth;
+    t->sum->red = arena_copy(t->s->ctx->perm, t->red, sizeof(Var *) * (size_t)t->n_red);
 }
 
 /* The order in which a warp adds up the products of 16 steps is the processor's own. */
@@ -187,6 +230,7 @@ bool schedule_gpu_tile(Sched *s) {
         return false;
     t.matrices = are_matrices(&t);
     choose_shape(&t);
+    choose_slices(&t);
     pack_side(&t, &t.side[0], t.shape.rows);
     pack_side(&t, &t.side[1], t.shape.columns);
     for (int i = 0; i < 2; i++) look_along(&t, &t.side[i]);

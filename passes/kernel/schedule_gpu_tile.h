@@ -30,9 +30,19 @@ typedef struct GpuTile {
     int n_batch, n_red;
     TileShape shape;
     bool matrices; /* factors of f16 or bf16: warps multiply matrices */
+    int slices;    /* groups of threads that share the steps of a round; their sums are combined */
+    /* of the reduction: rounds, steps of one, of these which slice (NULL: one) and steps of it */
+    Var *round, *depth, *slice, *steps;
 } GpuTile;
 
+int64_t gpu_tile_threads(const GpuTile *); /* of a slice */
+
 /* ---- schedule_gpu_tile_nest.c ---- */
+enum { GPU_TILE_SHARED = 48 << 10 };
+/* Bytes of the copies for a round with so many slices */
+int64_t gpu_tile_bytes(const GpuTile *, int slices);
+/* May the innermost reduction variable have rounds of its own? */
+bool gpu_tile_is_long(const GpuTile *, const Var *, int slices);
 void gpu_tile_nest(GpuTile *);
 /* The type in which a factor lies in memory, if it is only converted; else its own. */
 DType gpu_tile_type(const Expr *factor);
@@ -40,7 +50,7 @@ DType gpu_tile_type(const Expr *factor);
 /* ---- schedule_gpu_mma.c: loops of matrix products ---- */
 void gpu_mma_split(GpuTile *, Side *, int64_t tile, int64_t each);
 Nest *gpu_mma_block(GpuTile *, Nest *); /* the threads of a block */
-void gpu_mma_sum(GpuTile *, Nest *, Var *depth);
+void gpu_mma_sum(GpuTile *, Nest *);
 Nest *gpu_mma_own(GpuTile *, Nest *); /* a thread's elements */
 
 #endif

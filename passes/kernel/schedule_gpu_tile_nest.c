@@ -15,7 +15,7 @@
  * too. */
 #include "passes/kernel/schedule_gpu_tile.h"
 
-enum { NEIGHBOURS = 4, PAD_BYTES = 16, MOST_SHARED = 48 << 10 };
+enum { NEIGHBOURS = 4, PAD_BYTES = 16 };
 
 /* ---- variables ---- */
 static void split_side(GpuTile *t, Side *side, int64_t tile, int64_t each) {
@@ -34,24 +34,25 @@ static void split_side(GpuTile *t, Side *side, int64_t tile, int64_t each) {
     if (near > 1) how_split(s, side->thread, near, TAIL_EXACT, &side->thread, &side->inner);
 }
 
-/* Is the innermost reduction variable long enough to stand alone? */
-static bool is_long(const GpuTile *t, const Var *v) {
-    int64_t n, depth = t->shape.depth;
+bool gpu_tile_is_long(const GpuTile *t, const Var *v, int slices) {
+    int64_t n, depth = t->shape.depth * slices;
     return !expr_is_int(v->extent, &n) || n % depth == 0 || n >= 4 * depth;
 }
 
-/* One loop over all steps: all variables as one, or the outer ones and tiles of the innermost. */
-static Nest *reduction_loop(GpuTile *t, Nest *at, Var **own) {
+/* One loop over all rounds: all variables as one, or the outer ones and tiles of the innermost. */
+static void split_reduction(GpuTile *t) {
     Sched *s = t->s;
     Var *rounds[MAX_RANK], **last = &rounds[t->n_red - 1];
+    int64_t depth = t->shape.depth * t->slices;
     memcpy(rounds, t->red, sizeof rounds);
-    if (is_long(t, *last)) {
-        how_split(s, *last, t->shape.depth, TAIL_GUARD, last, own);
-        return nest_loop(s, at, how_collapse(s, rounds, t->n_red), BIND_SERIAL);
+    if (gpu_tile_is_long(t, *last, t->slices)) {
+        how_split(s, *last, depth, TAIL_GUARD, last, &t->depth);
+        t->round = how_collapse(s, rounds, t->n_red);
+    } else {
+        how_split(s, how_collapse(s, rounds, t->n_red), depth, TAIL_GUARD, &t->round, &t->depth);
     }
-    Var *all = how_collapse(s, rounds, t->n_red);
-    how_split(s, all, t->shape.depth, TAIL_GUARD, &all, own);
-    return nest_loop(s, at, all, BIND_SERIAL);
+    t->slice = NULL, t->steps = t->depth;
+    if (t->slices > 1) how_split(s, t->depth, t->shape.depth, TAIL_EXACT, &t->slice, &t->steps);
 }
 
 /* ---- copies ---- */
@@ -62,14 +63,22 @@ DType gpu_tile_type(const Expr *factor) {
     return e->kind == E_LOAD && e->type != DT_BOOL && !e->tensor->packed ? e->type : factor->type;
 }
 
-/* As many as there is room for; matrix products are done with a round before the next arrives. */
-static int rounds_ahead(const GpuTile *t) {
+int64_t gpu_tile_bytes(const GpuTile *t, int slices) {
     const TileShape *s = &t->shape;
-    int64_t bytes = (s->rows + s->columns) * (s->depth + PAD_BYTES / 2) * 2;
-    return t->matrices ? (int)MIN(MOST_SHARED / bytes - 1, 3) : 1;
+    int64_t size = 1, depth = s->depth * slices;
+    for (int i = 0; i < 2; i++)
+        size = MAX(size, (int64_t)dtype_bytes(gpu_tile_type(t->sum->value->arg[i])));
+    int64_t pad = PAD_BYTES / size, longest = MAX(s->rows, s->columns);
+    return ((s->rows + s->columns) * depth + 2 * pad * MAX(depth, longest)) * size;
 }
 
-static void add_stage(GpuTile *t, Nest *at, const Side *side, Var *depth) {
+/* As many as there is room for; matrix products are done with a round before the next arrives. */
+static int rounds_ahead(const GpuTile *t) {
+    int64_t room = GPU_TILE_SHARED / gpu_tile_bytes(t, t->slices) - 1;
+    return t->matrices ? (int)MIN(MAX(room, 1), 3) : 1;
+}
+
+static void add_stage(GpuTile *t, Nest *at, const Side *side) {
     Ctx *c = t->s->ctx;
     Stage *g = NEW(c->perm, Stage);
     DType type = gpu_tile_type(t->sum->value->arg[side->factor]);
@@ -79,8 +88,8 @@ static void add_stage(GpuTile *t, Nest *at, const Side *side, Var *depth) {
     g->region = NEW_ARRAY(c->perm, Var *, 2);
     g->n_region = 2;
     g->ahead = rounds_ahead(t);
-    g->region[0] = side->along ? side->own : depth;
-    g->region[1] = side->along ? depth : side->own;
+    g->region[0] = side->along ? side->own : t->depth;
+    g->region[1] = side->along ? t->depth : side->own;
     for (int i = 0; i < 2; i++) dims[i] = g->region[i]->extent;
     bool turned = side->along && !t->matrices;
     if (turned || t->matrices)
@@ -116,18 +125,19 @@ static void nest_maps(GpuTile *t, Nest *at) {
 void gpu_tile_nest(GpuTile *t) {
     Sched *s = t->s;
     Nest *at = NULL;
-    Var *depth;
     split_side(t, &t->side[0], t->shape.rows, t->shape.row_each);
     split_side(t, &t->side[1], t->shape.columns, t->shape.column_each);
     for (int i = 0; i < t->n_batch; i++) at = nest_loop(s, at, t->batch[i], BIND_THREAD);
     for (int i = 0; i < 2; i++) at = nest_loop(s, at, t->side[i].block, BIND_THREAD);
+    split_reduction(t);
+    if (t->slice) at = nest_loop(s, at, t->slice, BIND_BLOCK);
     if (t->matrices) at = gpu_mma_block(t, at);
     for (int i = 0; i < 2 && !t->matrices; i++)
         at = nest_loop(s, at, t->side[i].thread, BIND_BLOCK);
     how_home(s, t->sum->out, SP_REG);
-    Nest *step = reduction_loop(t, at, &depth);
-    for (int i = 0; i < 2; i++) add_stage(t, step, &t->side[i], depth);
-    if (t->matrices) gpu_mma_sum(t, step, depth);
-    else nest_stmt(s, own_loops(t, nest_loop(s, step, depth, BIND_UNROLL)), t->sum);
+    Nest *round = nest_loop(s, at, t->round, BIND_SERIAL);
+    for (int i = 0; i < 2; i++) add_stage(t, round, &t->side[i]);
+    if (t->matrices) gpu_mma_sum(t, round);
+    else nest_stmt(s, own_loops(t, nest_loop(s, round, t->steps, BIND_UNROLL)), t->sum);
     nest_maps(t, at);
 }
