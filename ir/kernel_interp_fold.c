@@ -52,11 +52,21 @@ void fold_block(Fold *f) {
     for (int i = 0; i < f->lanes; i++) f->part[i] = f->identity;
 }
 
-void fold_best(Fold *f, ScalarValue v, int64_t position) {
+/* NaN is better than anything else, in both directions. */
+static bool is_better(const Fold *f, ScalarValue v) {
     ScalarValue args[2] = {v, f->total};
-    bool max = f->stmt->op == RED_ARGMAX;
+    bool max = f->stmt->op == RED_ARGMAX, fresh = false, old = false;
     ScalarOp better = f->stmt->last ? (max ? SOP_ge : SOP_le) : max ? SOP_gt : SOP_lt;
-    if (f->any && !scalar_eval(better, f->type, DT_BOOL, args).i) return;
+    if (dtype_is_float(f->type)) {
+        fresh = scalar_eval(SOP_isnan, f->type, DT_BOOL, &args[0]).i;
+        old = scalar_eval(SOP_isnan, f->type, DT_BOOL, &args[1]).i;
+    }
+    if (fresh || old) return fresh && (!old || f->stmt->last);
+    return scalar_eval(better, f->type, DT_BOOL, args).i;
+}
+
+void fold_best(Fold *f, ScalarValue v, int64_t position) {
+    if (f->any && !is_better(f, v)) return;
     f->any = true;
     f->total = v;
     f->best = position;

@@ -203,7 +203,6 @@ static bool run_scatter(Run *r) {
     return true;
 }
 
-/* Every line along the axis has a running result; lines are met in step. */
 /* The elements of a line in lanes (kernel.h: Recipe). */
 static void scan_line(Fold *f, const Stmt *s, ScalarValue *line, int64_t n) {
     int64_t runs = MAX(s->recipe.runs, 1), tile = runs * f->lanes;
@@ -247,6 +246,7 @@ static bool run_scan_lanes(Run *r, Fold *f) {
     return true;
 }
 
+/* Every line along the axis has a running result; lines are met in step. */
 static bool run_scan(Run *r) {
     const Stmt *s = r->stmt;
     Fold f = {0};

@@ -21,7 +21,11 @@ static ScalarValue join(const LStmt *l, ScalarValue a, ScalarValue b) {
 static bool is_better(const LStmt *l, ScalarValue a, int64_t i, ScalarValue b, int64_t k) {
     ScalarValue args[2] = {b, a};
     DType t = l->tensor->dtype;
-    if (scalar_eval(SOP_eq, t, DT_BOOL, args).i) return l->last ? k > i : k < i;
+    bool b_nan = dtype_is_float(t) && scalar_eval(SOP_isnan, t, DT_BOOL, &args[0]).i;
+    bool a_nan = dtype_is_float(t) && scalar_eval(SOP_isnan, t, DT_BOOL, &args[1]).i;
+    bool equal = (a_nan && b_nan) || scalar_eval(SOP_eq, t, DT_BOOL, args).i;
+    if (equal) return l->last ? k > i : k < i;
+    if (a_nan || b_nan) return b_nan;
     return scalar_eval(l->red == RED_ARGMAX ? SOP_gt : SOP_lt, t, DT_BOOL, args).i;
 }
 

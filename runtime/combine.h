@@ -91,10 +91,13 @@ OPS int combine_near(int n, int step) {
     PREFIX(max_##t, T, MAX)                                                                        \
     COMBINE_BEST(T, t, C)
 
-/* Of equals the lower position wins, or the higher one where `last` is set. */
+/* NaN is better than anything else, in both directions. Of equals the lower position wins, or the
+ * higher one where `last` is set. */
 #define COMBINE_BEST(T, t, C)                                                                      \
     OPS bool combine_better_##t(T a, int64_t i, T b, int64_t k, bool max, bool last) {             \
-        return a == b ? (last ? k > i : k < i) : max ? b > a : b < a;                              \
+        bool a_nan = a != a, b_nan = b != b;                                                       \
+        if (a == b || (a_nan && b_nan)) return last ? k > i : k < i;                               \
+        return a_nan || b_nan ? b_nan : max ? b > a : b < a;                                       \
     }                                                                                              \
     OPS void combine_best_##t(T *v, int64_t *at, bool max, bool last, int n, int step, T *room,    \
                               int64_t *places) {                                                   \

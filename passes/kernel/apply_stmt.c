@@ -147,14 +147,22 @@ static void reduce_stmt(Apply *a, Stmt *s, LBody *body) {
     apply_store(a, body, acc, offset, sum);
 }
 
+/* NaN is better than anything else, in both directions. */
+static Expr *is_better(Apply *a, const Stmt *s, Expr *value, Expr *old) {
+    ScalarOp op = s->op == RED_ARGMAX ? (s->last ? SOP_ge : SOP_gt) : (s->last ? SOP_le : SOP_lt);
+    Expr *better = expr_op2(a->ctx, op, value, old);
+    if (!dtype_is_float(value->type)) return better;
+    Expr *nan = expr_op1(a->ctx, SOP_isnan, value), *known = expr_op1(a->ctx, SOP_isnan, old);
+    if (!s->last) nan = expr_op2(a->ctx, SOP_and, nan, expr_op1(a->ctx, SOP_not, known));
+    return expr_op2(a->ctx, SOP_or, better, nan);
+}
+
 static void arg_stmt(Apply *a, Stmt *s, LBody *body) {
     Tensor *best = storage(a, s->out), *where = s->out2 ? storage(a, s->out2) : NULL;
     Expr *at = apply_offset(a, s, s->out);
     Expr *old = apply_element(a, best, at);
     Expr *value = expr_cast(a->ctx, best->dtype, apply_loads(a, s, s->value, true));
-    ScalarOp better =
-        s->op == RED_ARGMAX ? (s->last ? SOP_ge : SOP_gt) : (s->last ? SOP_le : SOP_lt);
-    LBody *then = guarded_body(a, body, expr_op2(a->ctx, better, value, old));
+    LBody *then = guarded_body(a, body, is_better(a, s, value, old));
     if (where) {
         Expr *position = expr_cast(a->ctx, where->dtype, apply_value(a, s->red[0]));
         apply_store(a, then, where, apply_offset(a, s, s->out2), position);
