@@ -131,6 +131,11 @@ bool demand_that(OnnxNode *n, Expr *cond, const char *text) {
     return true;
 }
 
+bool demand_same(OnnxNode *n, Expr *a, Expr *b, const char *text) {
+    Expr *same = expr_op2(n->ctx, SOP_eq, a, b);
+    return demand_that(n, same, text) || !expr_is_int(same, NULL) || bad(n, "%s", text);
+}
+
 bool demand_size(OnnxNode *n, Expr *dim, int64_t least) {
     int64_t lo, hi;
     if (expr_range(n->ctx, dim, &lo, &hi) && lo >= least) return true;

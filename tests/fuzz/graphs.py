@@ -42,7 +42,8 @@ REFUSED = re.compile("|".join([
 
 
 class Case:
-    """A graph in its folder, with one set of data or two of different sizes."""
+    """A graph in its folder, with one set of data or two of different sizes. Where no reference
+    takes the second, it is in the folder "wrong"."""
 
     def __init__(self, seed, graph, model, scratch):
         self.seed, self.folder = seed, scratch / f"g{seed}"
@@ -50,15 +51,18 @@ class Case:
         self.largest = 0
         self.folder.mkdir(parents=True)
         onnx.save(model, self.folder / "model.onnx")
-        for k, g in enumerate([graph, graph.resized(model)]):
-            if g:
-                self.write(self.folder / f"test_data_set_{k}", model, g)
+        other, valid = graph.resized(model)
+        self.wrong = self.folder / "wrong" if other and not valid else None
+        self.write(self.folder / "test_data_set_0", model, graph)
+        if other:
+            self.write(self.wrong or self.folder / "test_data_set_1", model, other, graph)
 
-    def write(self, folder, model, graph):
+    def write(self, folder, model, graph, instead=None):
+        """instead: has the values that the graph does not have."""
         folder.mkdir()
         for kind, values in (("input", model.graph.input), ("output", model.graph.output)):
             for k, v in enumerate(values):
-                value = graph.values[v.name]
+                value = graph.values[v.name] if v.name in graph.values else instead.values[v.name]
                 (folder / f"{kind}_{k}.pb").write_bytes(encode(v.name, value))
                 if kind == "output" and isinstance(value, np.ndarray) and is_float(value.dtype):
                     finite = np.nan_to_num(value.astype(np.float64), posinf=0, neginf=0)
@@ -99,9 +103,15 @@ def check(onnxcc, level, cases, scratch):
     faults = {}
     for c in cases:
         entry = [f"g{c.seed}"] if len(cases) > 1 else []
-        code, text = run([program, *entry, "--check", c.folder, "--rtol", c.rtol, "--atol", c.atol])
+        sets = sorted(c.folder.glob("test_data_set_*"))
+        code, text = run([program, *entry, "--rtol", c.rtol, "--atol", c.atol, "--check",
+                          c.folder if len(sets) > 1 else sets[0]])
         if code:
             faults[c.seed] = f"{level}: exit code {code}: {short(text)}"
+        elif c.wrong:  # what no reference takes: any answer will do, but an end by a signal
+            code, text = run([program, *entry, "--check", c.wrong])
+            if code not in (0, 1, 3):
+                faults[c.seed] = f"{level}: exit code {code} at wrong sizes: {short(text)}"
     return faults
 
 

@@ -298,12 +298,12 @@ class Graph:
         return outputs[0]
 
     def resized(self, model):
-        """The same graph with other sizes of one or two symbols, and other inputs; None where no
-        reference takes that."""
+        """(The same graph with other sizes of one or two symbols, and other inputs; does a
+        reference take that?), or (None, False)."""
         symbols = sorted({d.dim_param for i in model.graph.input
                           for d in i.type.tensor_type.shape.dim if d.dim_param})
         if not symbols:
-            return None
+            return None, False
         chosen = self.rng.sample(symbols, min(len(symbols), self.choose([1, 1, 2])))
         windows = any(n.op_type.endswith("Pool") for n in references.all_nodes(self.nodes))
         sizes = {s: self.choose([n + 8 * windows for n in SIZES]) for s in chosen}
@@ -314,11 +314,11 @@ class Graph:
             dims = [sizes.get(d.dim_param, n) if d.dim_param else n
                     for d, n in zip(i.type.tensor_type.shape.dim, old.shape)]
             if 0 in old.shape or np.prod(dims) > ELEMENTS:
-                return None
+                return None, False
             mixed = old if list(old.shape) == dims and not is_float(old.dtype) else \
                 self.np.permutation(np.resize(old.ravel(), int(np.prod(dims))))
             other.values[i.name] = mixed.reshape(dims)
-        return other if all(other.again(*group) for group in self.groups) else None
+        return other, all(other.again(*group) for group in self.groups)
 
     def again(self, nodes, outputs):
         """Computes nodes that are there; false where they are not valid for these values."""
