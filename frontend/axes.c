@@ -131,9 +131,8 @@ bool demand_that(OnnxNode *n, Expr *cond, const char *text) {
     return true;
 }
 
-bool demand_same(OnnxNode *n, Expr *a, Expr *b, const char *text) {
-    Expr *same = expr_op2(n->ctx, SOP_eq, a, b);
-    return demand_that(n, same, text) || !expr_is_int(same, NULL) || bad(n, "%s", text);
+bool demand_true(OnnxNode *n, Expr *cond, const char *text) {
+    return demand_that(n, cond, text) || !expr_is_int(cond, NULL) || bad(n, "%s", text);
 }
 
 bool demand_size(OnnxNode *n, Expr *dim, int64_t least) {

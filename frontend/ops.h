@@ -116,9 +116,9 @@ bool demand_equal(OnnxNode *, Expr *dim, int64_t size); /* the same for exactly 
 /* A condition over dimensions that programs check when they get them; `text` says what must be.
  * False: it never holds, or only some runs or only a run can tell. */
 bool demand_that(OnnxNode *, Expr *cond, const char *text);
-/* Two sizes that must agree. False: they differ, which is reported; what cannot be told before a run,
- * as in a body, is let pass. */
-bool demand_same(OnnxNode *, Expr *, Expr *, const char *text);
+/* The same. False: it never holds, which is reported; what cannot be told before a run, as in a
+ * body, is let pass. */
+bool demand_true(OnnxNode *, Expr *cond, const char *text);
 
 /* ---- axes that only the run knows (axes_late.c) ---- */
 typedef struct LateAxes {

@@ -30,6 +30,10 @@ ONNX_OP(NonMaxSuppression, 10) {
     if (boxes->type.dtype != DT_F32 || scores->type.dtype != DT_F32)
         return bad(n, "boxes and scores must be f32");
     if (!demand_equal(n, boxes->type.dims[2], 4)) return bad(n, "a box has four coordinates");
+    Expr *const *b = boxes->type.dims, *const *s = scores->type.dims;
+    if (!demand_true(n, expr_and(ctx, E2(eq, b[0], s[0]), E2(eq, b[1], s[2])),
+                     "boxes and scores differ in number"))
+        return false;
     if (has(n, 2) && !input_cell(n, 2, &most, INT64_MIN)) return false;
     in[0] = boxes;
     in[3] = threshold(n, 3, 0);

@@ -48,10 +48,10 @@ static Value *likelihood_loss(OnnxNode *n, Value *log_prob, Value *target) {
     if (!log_prob || !target) return NULL;
     if (log_prob->type.rank < 2 || target->type.rank != log_prob->type.rank - 1)
         return bad(n, "ranks of input and target do not fit"), NULL;
-    for (int i = 0; i < target->type.rank; i++)
-        if (!demand_same(n, log_prob->type.dims[i + (i > 0)], target->type.dims[i],
-                         "sizes of input and target differ"))
-            return NULL;
+    for (int i = 0; i < target->type.rank; i++) {
+        Expr *same = E2(eq, log_prob->type.dims[i + (i > 0)], target->type.dims[i]);
+        if (!demand_true(n, same, "sizes of input and target differ")) return NULL;
+    }
     bool plain;
     Value *loss = un(n, SOP_neg, pick(n, log_prob, target, false));
     Value *weight = target_weights(n, log_prob, target, &plain);

@@ -193,7 +193,9 @@ static bool even_parts(OnnxNode *n, Expr *dim, int parts, Expr **sizes) {
     for (int i = 0; i < parts; i++) sizes[i] = part;
     Expr *before = expr_muli(n->ctx, part, parts - 1);
     sizes[parts - 1] = at_least(n, expr_sub(n->ctx, dim, before), 0);
-    return true;
+    if (n->opset >= 18) return demand_true(n, E2(le, before, dim), "there are too many parts");
+    Expr *rest = expr_mod(n->ctx, dim, ix(n, parts));
+    return demand_true(n, E2(eq, rest, ix(n, 0)), "the axis has no equal parts");
 }
 
 static bool split_sizes(OnnxNode *n, Expr *dim, Expr **sizes) {
@@ -218,7 +220,8 @@ static bool split_sizes(OnnxNode *n, Expr *dim, Expr **sizes) {
     }
     if (expr_is_int(dim, &have) && have != sum)
         return bad(n, "sizes sum up to %lld, not %lld", (long long)sum, (long long)have);
-    return true;
+    return demand_equal(n, dim, sum) ||
+           demand_true(n, E2(eq, dim, ix(n, sum)), "the sizes must sum up to that of the axis");
 }
 
 ONNX_OP(Split, 1) {

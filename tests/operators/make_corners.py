@@ -146,6 +146,16 @@ def dynamic_quantize_zeros(_):  # nothing to scale by
          [np.zeros((2, 3), np.uint8), np.float32(1), np.uint8(0)])
 
 
+# ---- sizes that must agree ----
+
+
+@case
+def loss_sizes(random):
+    x, t = floats(random, 4, 3), np.array([2, 0, 1, 1])
+    save("loss_sizes", [node("NegativeLogLikelihoodLoss", "x t", "y", reduction="none")],
+         {"x": x, "t": t}, "y", [-x[np.arange(4), t]], opset=13, dims={"x": ["N", 3], "t": ["M"]})
+
+
 # ---- ai.onnx.ml ----
 
 

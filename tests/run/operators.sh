@@ -28,6 +28,9 @@ refuses "the decay must have one element per head, or one per key element" -- \
     sizes --dim D=3 --dim R=1
 refuses "the update rate must have one element per head, or one" -- sizes --dim D=6 --dim R=3
 
+# ---- sizes of inputs that must agree ----
+refuses "sizes of input and target differ" -- ./operators loss_sizes --dim N=2 --dim M=3
+
 # ---- a shape that only the run knows must hold as many elements as there are ----
 printf '\3\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0' >shape.bin
 refuses "the new shape has another number of elements" -- \
