@@ -131,6 +131,9 @@ static bool read_deform(Deform *d) {
         !deform_kernel(d))
         return false;
     for (int i = 0; i < space; i++) d->out[i] = offset->type.dims[2 + i];
+    if (!demand_true(n, E2(eq, offset->type.dims[0], x->type.dims[0]),
+                     "there must be offsets for each sample"))
+        return false;
     int64_t parts[] = {d->group = attr_int(n, "group", 1),
                        d->offset_group = attr_int(n, "offset_group", 1)};
     for (int i = 0; i < 2; i++) {

@@ -128,6 +128,10 @@ ONNX_OP(TensorScatter, 24) {
     rank = past->type.rank;
     if (!want_rank(n, 1, rank, rank) || !axis_in(n, attr_int(n, "axis", -2), rank, &axis))
         return false;
+    for (int i = 0; i < rank; i++)
+        if (i != axis && !demand_true(n, E2(eq, past->type.dims[i], update->type.dims[i]),
+                                      "sizes of the cache and of the update differ"))
+            return false;
     Value *in[] = {past, update, start};
     Node *c = build_compute_begin(n->g, in, start ? 3 : 2, past->type.dtype, past->type.dims, rank);
     Expr *at[MAX_RANK];

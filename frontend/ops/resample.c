@@ -314,10 +314,18 @@ static Value *smooth_axis(Resize *r, Value *x, int i) {
     return w ? bin(n, SOP_div, y, reshape_to(n, w, flat, r->rank)) : NULL;
 }
 
+/* Half a unit further from 0, so that the conversion to an integer rounds. */
+static Value *half_away(OnnxNode *n, Value *x) {
+    if (!x) return NULL;
+    Value *below = bin(n, SOP_lt, x, num(n, x, 0)), *half = flt(n, x, 0.5);
+    return sel(n, below, bin(n, SOP_sub, x, half), bin(n, SOP_add, x, half));
+}
+
 Value *resample_smooth(Resize *r, Value *x) {
     DType t = x->type.dtype;
     if (r->rank == MAX_RANK) return bad(r->n, "antialiasing at rank %d", r->rank), NULL;
     for (int i = 0; i < r->rank && x; i++)
         if (r->axis[i].resized) x = smooth_axis(r, x, i);
+    if (!dtype_is_float(t) && x && x->type.dtype != t) x = half_away(r->n, x);
     return cast_to(r->n, x, t);
 }

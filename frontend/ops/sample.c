@@ -193,11 +193,16 @@ ONNX_OP(AffineGrid, 20) {
     if (!theta || !want_rank(n, 0, 3, 3) || !input_cells(n, 1, size, 5, &count, 0)) return false;
     if (count != 4 && count != 5) return bad(n, "size has %d elements, 4 or 5 expected", count);
     int space = count - 2;
+    const char *rule = "theta has a matrix of two rows and three columns per sample, or of 3 and 4";
+    Expr *const *t = theta->type.dims, *fits = E2(eq, t[0], size[0]);
+    fits = expr_and(ctx, fits, E2(eq, t[1], ix(n, space)));
+    fits = expr_and(ctx, fits, E2(eq, t[2], ix(n, space + 1)));
+    if (!demand_true(n, fits, rule)) return false;
     dims[0] = size[0];
     for (int i = 0; i < space; i++) dims[1 + i] = size[2 + i];
     dims[1 + space] = ix(n, space);
-    DType t = theta->type.dtype;
-    Node *c = build_compute_begin(n->g, &theta, 1, t, dims, space + 2);
+    DType dtype = theta->type.dtype;
+    Node *c = build_compute_begin(n->g, &theta, 1, dtype, dims, space + 2);
     for (int k = 0; k <= space; k++) {
         Expr *at[] = {c->vars[0]->self, c->vars[1 + space]->self, ix(n, k)};
         Expr *term = expr_cast(ctx, DT_F32, expr_load(ctx, c->params[0], at, 3));
@@ -208,5 +213,5 @@ ONNX_OP(AffineGrid, 20) {
                             affine_coordinate(n, c->vars[1 + axis]->self, size[2 + axis], align));
         sum = sum ? expr_op2(ctx, SOP_add, sum, term) : term;
     }
-    return give(n, 0, build_compute_end(n->g, c, expr_cast(ctx, t, sum)));
+    return give(n, 0, build_compute_end(n->g, c, expr_cast(ctx, dtype, sum)));
 }

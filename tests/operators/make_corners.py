@@ -108,6 +108,16 @@ def resize_scale_symbolic(random):
 
 
 @case
+def resize_antialias_integers(_):  # rounded, halves away from 0
+    x = np.array([0, 1, 5, 2, 9, 100], np.int32)
+    y = np.array([0, 1, 1, 4, 4, 3, 4, 8, 42, 92, 100], np.int32)
+    save("resize_antialias_integers",
+         [node("Resize", f"{v}   s", f"{v}y", mode="linear", antialias=1,
+               coordinate_transformation_mode="asymmetric") for v in "ab"],
+         {"a": x, "b": -x}, "ay by", [y, -y], constants={"s": np.array([11])}, opset=19)
+
+
+@case
 def max_roi_pool_symbolic(_):
     x = np.arange(36, dtype=np.float32).reshape(1, 1, 6, 6)
     save("max_roi_pool_symbolic", [node("MaxRoiPool", "x r", "y", pooled_shape=[1, 2])],

@@ -84,7 +84,8 @@ def einsum(g, op):
         shape = [sizes[c] for c in head] + (more if dots else []) + [sizes[c] for c in tail]
         fit = [n for n, v in g.values.items() if isinstance(v, np.ndarray)
                and v.dtype == dtype and list(v.shape) == shape]
-        names.append(g.choose(fit) if fit else g.input(g.random(shape, dtype)))
+        names.append(g.choose(fit) if fit and not dots
+                     else g.input(g.random(shape, dtype), fixed=bool(dots)))
     return g.node(op, names, equation=form)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from random_graph import F32, F16, I64, is_float
+from random_graph import F16, F32, I8, I64, is_float
 from steps.registry import makes
 
 
@@ -147,7 +147,8 @@ def resize(g, op):
         more["cubic_coeff_a"] = g.maybe(-0.5)
         more["exclude_outside"] = g.maybe(g.rng.randrange(2))
     if g.opset >= 18 and mode != "nearest":
-        more["antialias"] = g.maybe(g.rng.randrange(2), 0.3)
+        once = is_float(g.dtype(x)) or sum(s != 1 for s in scales) == 1 and g.dtype(x) != I8
+        more["antialias"] = g.maybe(g.rng.randrange(2), 0.3) if once else None
     roi = "" if g.opset >= 13 else g.const([0.0] * rank + [1.0] * rank, F32)
     if g.chance(0.4):
         sizes = [max(1, int(n * s)) for n, s in zip(g.shape(x), scales)]
