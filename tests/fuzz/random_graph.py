@@ -45,8 +45,8 @@ JUMPING = set("""QuantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul 
 CLIFFS = JUMPING | set("""Floor Ceil Round Sign Hardmax TopK Unique ThresholdedRelu Shrink
     OneHotEncoder TreeEnsembleRegressor Binarizer""".split())
 # ONNX Runtime does not look whether the sizes of their operands fit.
-LENIENT = set("""SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss ReverseSequence
-    FeatureVectorizer""".split())
+LENIENT = set("""SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss ReverseSequence Imputer Scaler
+    FeatureVectorizer Scatter ScatterND ScatterElements""".split())
 # What NaN and infinities give is defined.
 NON_FINITE = MOVING | set("""IsNaN IsInf Abs Neg Add Sub Mul Equal Less LessOrEqual Greater
     GreaterOrEqual Exp Floor Ceil Round Sqrt Reciprocal Not""".split())

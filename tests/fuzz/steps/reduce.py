@@ -15,10 +15,13 @@ def axes_as_input(op, opset):
 @makes("""ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare
     ReduceLogSum ReduceLogSumExp""")
 def reduce(g, op):
-    low, high = (0.1, 9) if op in POSITIVE else (-9, 9)
+    low, high = (0.1, 9) if op in POSITIVE else (-1, 1) if op == "ReduceProd" else (-9, 9)
     x = g.operand(op, least=1 if op not in ("ReduceSum", "ReduceL1", "ReduceSumSquare") else 0,
                   low=low, high=high)
-    if op == "ReduceLogSumExp" and not is_float(g.dtype(x)):
+    whole = not is_float(g.dtype(x))
+    if op == "ReduceProd" and whole and np.abs(g.values[x].astype(float)).max(initial=0) > 1:
+        return None  # ONNX Runtime multiplies through floats
+    if op == "ReduceLogSumExp" and whole:
         return None  # ONNX Runtime cuts off every exponential
     rank = g.rank(x)
     axes = g.rng.sample(range(rank), g.rng.randint(0, rank))

@@ -21,9 +21,9 @@ NARROW = [(TensorProto.FLOAT8E4M3FN, 19), (TensorProto.FLOAT8E4M3FNUZ, 19),
           (TensorProto.INT4, 21), (TensorProto.FLOAT4E2M1, 23), (TensorProto.INT2, 25),
           (TensorProto.UINT2, 25)]
 # What networks are made of is there more often, so that it meets the rest.
-OFTEN = """Add Mul Sub Div Relu Sigmoid Tanh Exp MatMul Gemm Conv Transpose Transpose Reshape Reshape
-    Slice Slice Concat Split Softmax LayerNormalization ReduceSum ReduceMean ReduceMax Gather Where
-    Unsqueeze Squeeze Cast Expand Pad MaxPool AveragePool Flatten Shape""".split()
+OFTEN = """Add Mul Sub Div Relu Sigmoid Tanh Exp MatMul Gemm Conv Transpose Transpose Reshape
+    Reshape Slice Slice Concat Split Softmax LayerNormalization ReduceSum ReduceMean ReduceMax
+    Gather Where Unsqueeze Squeeze Cast Expand Pad MaxPool AveragePool Flatten Shape""".split()
 
 
 def makes(ops, domain=""):
