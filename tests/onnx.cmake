@@ -4,7 +4,7 @@ target_link_libraries(interp_check PRIVATE onnxcc_lib)
 file(GLOB onnx_data LIST_DIRECTORIES true ${CMAKE_BINARY_DIR}/venv/lib/python3*/site-packages/onnx/backend/test/data)
 if(onnx_data)
     foreach(level O0 O2)
-        add_test(NAME onnx_interp_${level} COMMAND interp_check -${level} -q --bake --least 1895
+        add_test(NAME onnx_interp_${level} COMMAND interp_check -${level} -q --bake --least 1899
             --tolerance ${CMAKE_SOURCE_DIR}/tests/onnx/tolerance.txt
             ${onnx_data}/node ${onnx_data}/simple ${onnx_data}/pytorch-converted ${onnx_data}/pytorch-operator)
     endforeach()
