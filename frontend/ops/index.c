@@ -177,9 +177,23 @@ static Value *wrap_indices(OnnxNode *n, Value *v, const Type *data, int axis, bo
     return build_compute_end(n->g, c, expr_op3(ctx, SOP_select, negative, wrapped, i));
 }
 
+/* Updates are as large as the indices; with tuples, as these and what each of them chooses. */
+static bool updates_fit(OnnxNode *n, bool nd) {
+    const Type *x = &n->in[0]->type, *at = &n->in[1]->type, *y = &n->in[2]->type;
+    int lead = nd ? at->rank - 1 : at->rank, depth = lead + x->rank - y->rank;
+    for (int i = 0; i < y->rank; i++) {
+        bool chosen = i >= lead;
+        if (chosen && (!nd || depth < 0)) return true; /* reported later */
+        Expr *size = chosen ? x->dims[depth + i - lead] : at->dims[i];
+        if (!demand_true(n, E2(eq, y->dims[i], size), "sizes of indices and updates do not fit"))
+            return false;
+    }
+    return true;
+}
+
 static bool scatter(OnnxNode *n, bool nd, int axis) {
     Value *x = n->in[0], *updates = need(n, 2, T_PLAIN);
-    if (!updates || !same_dtype(n, 0, 2)) return false;
+    if (!updates || !same_dtype(n, 0, 2) || !updates_fit(n, nd)) return false;
     Value *indices = wrap_indices(n, n->in[1], &x->type, axis, nd), *in[] = {x, indices, updates};
     if (!indices) return false;
     Node *s = node_draft(n->g, OP_scatter, in, 3, 1);

@@ -166,6 +166,14 @@ def loss_sizes(random):
          {"x": x, "t": t}, "y", [-x[np.arange(4), t]], opset=13, dims={"x": ["N", 3], "t": ["M"]})
 
 
+@case
+def scatter_sizes(_):  # one update for each index
+    x, u = np.zeros((4, 2), np.float32), f32([1, 2], [3, 4], [5, 6])
+    save("scatter_sizes", [node("ScatterND", "x i u", "y")], {"x": x, "u": u}, "y",
+         [f32([3, 4], [0, 0], [1, 2], [5, 6])], opset=16, dims={"x": ["N", 2], "u": ["M", 2]},
+         constants={"i": np.array([[2], [0], [3]])})
+
+
 # ---- ai.onnx.ml ----
 
 

@@ -30,6 +30,7 @@ refuses "the update rate must have one element per head, or one" -- sizes --dim 
 
 # ---- sizes of inputs that must agree ----
 refuses "sizes of input and target differ" -- ./operators loss_sizes --dim N=2 --dim M=3
+refuses "sizes of indices and updates do not fit" -- ./operators scatter_sizes --dim N=4 --dim M=2
 
 # ---- a shape that only the run knows must hold as many elements as there are ----
 printf '\3\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0' >shape.bin
