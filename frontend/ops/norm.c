@@ -220,8 +220,8 @@ ONNX_OP(LpNormalization, 1) {
     return give(n, 0, sel(n, bin(n, SOP_eq, norm, zero), zero, bin(n, SOP_div, x, norm)));
 }
 
-/* (x - mean) / (sqrt(mean(x^2) - mean^2) + 1e-9), as the standard's body has it; a difference that
- * rounding made negative is none. */
+/* (x - mean) / (sqrt(mean((x - mean)^2)) + 1e-9). The standard's body has mean(x^2) - mean^2, which
+ * is nothing but rounding errors where elements are nearly equal. */
 ONNX_OP(MeanVarianceNormalization, 9) {
     ATTRS("axes:I");
     Value *original = need(n, 0, T_FLOAT), *x = original;
@@ -231,11 +231,11 @@ ONNX_OP(MeanVarianceNormalization, 9) {
     if (count < 0) count = 3;
     if (!axes_in(n, given, count, x->type.rank, axes)) return false;
     x = cast_to(n, x, x->type.dtype == DT_F64 ? DT_F64 : DT_F32);
-    Value *mean = build_reduce(n->g, x, "mean", axes, count, true), *square = bin(n, SOP_mul, x, x);
-    Value *moment = square ? build_reduce(n->g, square, "mean", axes, count, true) : NULL;
-    Value *variance = bin(n, SOP_sub, moment, bin(n, SOP_mul, mean, mean));
-    variance = bin(n, SOP_max, variance, num(n, x, 0));
+    Value *mean = build_reduce(n->g, x, "mean", axes, count, true);
+    Value *away = bin(n, SOP_sub, x, mean);
+    Value *square = bin(n, SOP_mul, away, away);
+    Value *variance = square ? build_reduce(n->g, square, "mean", axes, count, true) : NULL;
     Value *spread = bin(n, SOP_add, un(n, SOP_sqrt, variance), flt(n, x, 1e-9));
-    Value *y = bin(n, SOP_div, bin(n, SOP_sub, x, mean), spread);
+    Value *y = bin(n, SOP_div, away, spread);
     return give(n, 0, cast_to(n, y, original->type.dtype));
 }
