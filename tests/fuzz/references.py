@@ -24,8 +24,8 @@ IR_NEWEST = 13
 
 # Where ONNX's reference evaluator does not do what the standard says, or differs with NumPy.
 REFERENCE_WRONG = set("""Softmax LogSoftmax Hardmax BatchNormalization MaxPool LSTM GRU RNN
-    AveragePool LpPool MaxUnpool ConvTranspose QLinearConv ConvInteger RoiAlign Resize Upsample
-    NonMaxSuppression LRN BitShift Mod Div Gemm OneHot Scan Loop If SequenceMap
+    AveragePool LpPool MaxUnpool ConvTranspose QLinearConv QLinearMatMul ConvInteger RoiAlign
+    Resize Upsample NonMaxSuppression LRN BitShift Mod Div Gemm OneHot Scan Loop If SequenceMap
     TreeEnsembleClassifier TreeEnsembleRegressor LinearClassifier DynamicQuantizeLinear
     StringNormalizer TfIdfVectorizer DeformConv MaxRoiPool STFT Unique Pow Sign PRelu
     LabelEncoder Range""".split())
