@@ -94,6 +94,11 @@ ONNX_OP(GatherElements, 11) {
     if (!x || !indices || !axis_in(n, attr_int(n, "axis", 0), rank = x->type.rank, &axis))
         return false;
     if (!want_rank(n, 1, rank, rank)) return false;
+    for (int i = 0; i < rank; i++) {
+        Expr *within = E2(le, indices->type.dims[i], x->type.dims[i]);
+        if (i != axis && !demand_true(n, within, "the indices exceed the data beside the axis"))
+            return false;
+    }
     Node *c = build_compute_begin(n->g, n->in, 2, x->type.dtype, indices->type.dims, rank);
     Expr *at[MAX_RANK];
     for (int i = 0; i < rank; i++) at[i] = c->vars[i]->self;

@@ -167,6 +167,8 @@ ONNX_OP(GridSample, 16) {
     if (!want_rank(n, 1, x->type.rank, x->type.rank)) return false;
     if (!demand_equal(n, grid->type.dims[x->type.rank - 1], x->type.rank - 2))
         return bad(n, "last dimension of the grid is not the number of spatial dimensions");
+    Expr *same = E2(eq, x->type.dims[0], grid->type.dims[0]);
+    if (!demand_true(n, same, "data and grid differ in batch size")) return false;
     return give(n, 0, sample(n, x, grid));
 }
 

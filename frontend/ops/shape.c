@@ -147,8 +147,9 @@ static Value *squeezed(OnnxNode *n, Value *x, Expr *removed, Expr *const *dims, 
     }
     stride = ix(n, 1);
     for (int i = x->type.rank - 1; i >= 0; i--) {
-        at[i] = expr_mod(c, expr_floordiv(c, flat, stride), x->type.dims[i]);
-        stride = expr_mul(c, stride, x->type.dims[i]);
+        Expr *size = at_least(n, x->type.dims[i], 1); /* 0 is a fault, not a divisor */
+        at[i] = expr_mod(c, expr_floordiv(c, flat, stride), size);
+        stride = expr_mul(c, stride, size);
     }
     return build_compute_end(n->g, y, expr_load(c, y->params[0], at, x->type.rank));
 }

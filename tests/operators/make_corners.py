@@ -167,6 +167,21 @@ def loss_sizes(random):
 
 
 @case
+def gather_sizes(random):  # beside the axis, no more indices than data
+    x, i = floats(random, 3, 4), np.array([[3, 0], [1, 1], [2, 3]])
+    save("gather_sizes", [node("GatherElements", "x i", "y", axis=1)], {"x": x, "i": i}, "y",
+         [np.take_along_axis(x, i, 1)], opset=13, dims={"x": ["N", 4], "i": ["M", 2]})
+
+
+@case
+def grid_sizes(random):  # a grid for each image
+    x, grid = floats(random, 2, 1, 2, 2), np.full((2, 1, 1, 2), -1, np.float32)
+    save("grid_sizes", [node("GridSample", "x grid", "y", align_corners=1)],
+         {"x": x, "grid": grid}, "y", [x[:, :, :1, :1]], opset=20,
+         dims={"x": ["N", 1, 2, 2], "grid": ["M", 1, 1, 2]})
+
+
+@case
 def scatter_sizes(_):  # one update for each index
     x, u = np.zeros((4, 2), np.float32), f32([1, 2], [3, 4], [5, 6])
     save("scatter_sizes", [node("ScatterND", "x i u", "y")], {"x": x, "u": u}, "y",
