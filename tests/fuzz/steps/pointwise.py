@@ -9,7 +9,8 @@ from steps.registry import NARROW, makes
 # What the elements must lie in; None: anything.
 RANGES = {"Acos": (-0.95, 0.95), "Asin": (-0.95, 0.95), "Atanh": (-0.9, 0.9), "Acosh": (1.1, 50),
           "Log": (0.01, 1e4), "Sqrt": (0.0, 1e4), "Exp": (-60, 8), "Sinh": (-8, 8),
-          "Cosh": (-8, 8), "Tan": (-1.4, 1.4), "Reciprocal": (0.05, 1e3)}
+          "Cosh": (-8, 8), "Tan": (-1.4, 1.4), "Reciprocal": (0.05, 1e3),
+          "Erf": (-3, 3)}  # of integers: from 4 on 1 or just below, as the precision has it
 
 
 @makes("""Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Exp Floor Log Neg Reciprocal Relu

@@ -129,7 +129,9 @@ def resize(g, op):
     x = g.operand(op, rank=(2, 3, 4), least=1)
     rank = g.rank(x)
     outer = max(0, rank - g.choose([1, 2, 2]))
-    scales = [1.0] * outer + [g.choose([0.5, 1.0, 1.5, 2.0, 3.0]) for _ in range(rank - outer)]
+    # integers are cut off: only places between two elements that are exact
+    some = [0.5, 1.0, 1.5, 2.0, 3.0] if is_float(g.dtype(x)) else [0.5, 1.0, 2.0]
+    scales = [1.0] * outer + [g.choose(some) for _ in range(rank - outer)]
     if any(int(n * s) < 1 for n, s in zip(g.shape(x), scales)):
         return None
     mode = g.choose(["nearest", "linear"] + (["cubic"] if rank - outer == 2 and rank == 4 else []))
@@ -137,7 +139,8 @@ def resize(g, op):
         return g.node(op, [x, g.const(scales, F32)],
                       mode=g.choose(["nearest", "linear"]) if rank == 4 else "nearest")
     modes = ["half_pixel", "asymmetric", "pytorch_half_pixel"]
-    if all(n * s == int(n * s) for n, s in zip(g.shape(x), scales)):  # else ONNX Runtime differs
+    whole = all(n * s == int(n * s) for n, s in zip(g.shape(x), scales))
+    if whole and is_float(g.dtype(x)):  # else ONNX Runtime differs
         modes.append("align_corners")
     more = {"mode": mode, "coordinate_transformation_mode": g.maybe(g.choose(modes))}
     if mode == "nearest":
