@@ -131,6 +131,10 @@ ONNX_OP(GatherND, 11) {
     if (!coordinates(n, indices, rank + lead - batch, &depth)) return false;
     if (batch > lead || depth < 1 || batch + depth > rank)
         return bad(n, "shapes of data and indices do not fit");
+    for (int i = 0; i < batch; i++) {
+        Expr *same = E2(eq, x->type.dims[i], indices->type.dims[i]);
+        if (!demand_true(n, same, "batch sizes of data and indices differ")) return false;
+    }
     int rest = rank - (int)(batch + depth), out = lead + rest;
     Expr *dims[MAX_RANK], *at[MAX_RANK], *from[MAX_RANK];
     if (out > MAX_RANK) return bad(n, "rank would exceed %d", MAX_RANK);

@@ -174,6 +174,13 @@ def gather_sizes(random):  # beside the axis, no more indices than data
 
 
 @case
+def gather_nd_sizes(random):  # as many rows of indices as batches
+    x, i = floats(random, 2, 3), np.array([[2], [0]])
+    save("gather_nd_sizes", [node("GatherND", "x i", "y", batch_dims=1)], {"x": x, "i": i}, "y",
+         [np.array([x[0, 2], x[1, 0]])], opset=13, dims={"x": ["N", 3], "i": ["M", 1]})
+
+
+@case
 def grid_sizes(random):  # a grid for each image
     x, grid = floats(random, 2, 1, 2, 2), np.full((2, 1, 1, 2), -1, np.float32)
     save("grid_sizes", [node("GridSample", "x grid", "y", align_corners=1)],

@@ -31,6 +31,7 @@ refuses "the update rate must have one element per head, or one" -- sizes --dim 
 # ---- sizes of inputs that must agree ----
 refuses "sizes of input and target differ" -- ./operators loss_sizes --dim N=2 --dim M=3
 refuses "the indices exceed the data beside the axis" -- ./operators gather_sizes --dim N=2 --dim M=3
+refuses "batch sizes of data and indices differ" -- ./operators gather_nd_sizes --dim N=2 --dim M=3
 refuses "data and grid differ in batch size" -- ./operators grid_sizes --dim N=2 --dim M=3
 refuses "sizes of indices and updates do not fit" -- ./operators scatter_sizes --dim N=4 --dim M=2
 

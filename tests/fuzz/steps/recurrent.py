@@ -47,8 +47,8 @@ def recurrent(g, op):
         more["linear_before_reset"] = g.maybe(g.rng.randrange(2))
     if g.chance(0.3):
         more.update(activations(g, op, d))
-    if g.chance(0.2) and (op != "LSTM" or (steps == 1 and not inputs[6])):
-        more["clip"] = 1.5  # ONNX Runtime clips an LSTM's old cell state, too
+    if g.chance(0.2) and op != "LSTM":  # ONNX Runtime clips an LSTM's old cell state, too
+        more["clip"] = 1.5
     outputs = [g.chance(0.8) for _ in range(3 if op == "LSTM" else 2)]
     outputs = outputs if any(outputs) else [True]
     return g.node(op, inputs, outputs, hidden_size=hidden, **more)
