@@ -163,6 +163,7 @@ Expr *expr_resolve(Ctx *, Expr *);                /* replaces merged symbols */
 /* Bottom-up; gets a rebuilt node, returns it or another one. */
 typedef Expr *(*ExprFn)(void *user, Expr *);
 Expr *expr_rewrite(Ctx *, Expr *, ExprFn, void *user);
+Expr *expr_replace(Ctx *, Expr *, const Expr *part, Expr *by); /* wherever part occurs */
 /* Pre-order, shared nodes once. */
 void expr_visit(const Expr *, void (*fn)(void *user, const Expr *), void *user);
 /* Makes a and b equal from now on where one of them is a symbol (or a symbol plus a constant, or

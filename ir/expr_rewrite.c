@@ -110,6 +110,21 @@ Expr *expr_rewrite(Ctx *ctx, Expr *e, ExprFn fn, void *user) {
     return r;
 }
 
+typedef struct Replace {
+    const Expr *part;
+    Expr *by;
+} Replace;
+
+static Expr *replace(void *user, Expr *e) {
+    const Replace *r = user;
+    return e == r->part ? r->by : e;
+}
+
+Expr *expr_replace(Ctx *ctx, Expr *e, const Expr *part, Expr *by) {
+    Replace r = {part, by};
+    return expr_rewrite(ctx, e, replace, &r);
+}
+
 /* ---- linearity ---- */
 
 bool expr_linear_in(Ctx *ctx, Expr *e, Var *v, Expr **coef, Expr **rest) {

@@ -77,6 +77,12 @@ Stmt *stmt_new(Ctx *ctx, StmtKind kind, Tensor *out, Var *const *dom, int n_dom,
     return s;
 }
 
+void kernel_insert(Ctx *ctx, Kernel *k, int at, Stmt *s) {
+    vec_push(ctx->perm, &k->stmts, NULL);
+    for (int i = k->stmts.n - 1; i > at; i--) k->stmts.at[i] = k->stmts.at[i - 1];
+    k->stmts.at[at] = s;
+}
+
 Tensor *stmt_target(const Stmt *s) {
     return s->out ? s->out : s->out2;
 }

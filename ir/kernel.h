@@ -250,6 +250,7 @@ char *program_name(Program *, const char *base);              /* a fresh unique 
 Kernel *kernel_new(Program *, const char *hint);
 /* Its subscripts are the domain variables. */
 Stmt *stmt_new(Ctx *, StmtKind, Tensor *out, Var *const *dom, int n_dom, Expr *value);
+void kernel_insert(Ctx *, Kernel *, int at, Stmt *); /* as statement number `at` */
 Tensor *stmt_target(const Stmt *);                            /* out, or out2 where that is NULL */
 Expr *stmt_index(const Stmt *, int i);                        /* a subscript of the target */
 /* A scatter: do different values of the variable mean different elements? */

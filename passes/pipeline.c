@@ -89,10 +89,6 @@ static bool after_kernels(Run *r, Program *p, bool changed) {
 
 #define KERNELS(pass, ...) (begin(&r, #pass), after_kernels(&r, p, pass_##pass(p, ##__VA_ARGS__)))
 
-static bool is_for_gpu(const Options *opt) {
-    return opt->n_machines && !strcmp(opt->machine[0]->family, "cuda");
-}
-
 bool run_kernel_passes(Program *p, const Options *opt) {
     Run r = {.opt = opt, .ctx = p->ctx};
     KERNELS(carriers); /* first: no later pass and no generator knows the narrow types */
@@ -106,7 +102,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
     if (opt->level > 1) {
         /* after fuse: views are gone, what is left are the tensors that will be stored */
         KERNELS(layout);
-        if (!is_for_gpu(opt)) KERNELS(turn); /* tiles of a GPU are turned on their way */
+        if (!compiles_for_gpu(opt)) KERNELS(turn); /* tiles of a GPU are turned on their way */
     }
     if (opt->host) KERNELS(placement, opt); /* kernels are final from here on */
     if (opt->level > 1) KERNELS(gpu_attention, opt); /* before gpu_rows: it has rows of keys */

@@ -13,7 +13,5 @@ void reduce_into_temp(Program *p, Kernel *k, int at, DType acc) {
     map->index = s->index;
     s->out = t;
     s->index = NULL;
-    vec_push(c->perm, &k->stmts, NULL);
-    for (int i = k->stmts.n - 1; i > at + 1; i--) k->stmts.at[i] = k->stmts.at[i - 1];
-    k->stmts.at[at + 1] = map;
+    kernel_insert(c, k, at + 1, map);
 }

@@ -202,7 +202,7 @@ static void emit_tile_of(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *bod
 static bool shares_sums(Apply *a, const Nest *nest) {
     for (int i = 0; i < a->kernel->stmts.n; i++) {
         const Stmt *s = a->kernel->stmts.at[i];
-        if (has_stmt(nest, s) && (nest->bind == BIND_BLOCK || apply_shares_sum(a, s))) return true;
+        if (has_stmt(nest, s) && apply_shares_sum(a, s)) return true;
     }
     return false;
 }

@@ -254,6 +254,12 @@ static void scatter_stmt(Apply *a, Stmt *s, LBody *body) {
     apply_store(a, body, t, offset, value);
 }
 
+/* The value, but the identity for the first element of the line. */
+static Expr *behind_first(Apply *a, const Stmt *s, Expr *value) {
+    Expr *behind = expr_op2(a->ctx, SOP_gt, s->dom[s->axis]->self, expr_int(a->ctx, 0));
+    return expr_guard(a->ctx, behind, value, reduce_identity(a->ctx, s->op, s->out->dtype));
+}
+
 /* What is in front of the element at `here`: in the element `before` it, or, where one is kept for
  * all, in that one. */
 static Expr *scanned_so_far(Apply *a, Stmt *s, Expr *here, Expr *before) {
@@ -262,9 +268,7 @@ static Expr *scanned_so_far(Apply *a, Stmt *s, Expr *here, Expr *before) {
     for (int i = 0; i < s->n_dom; i++) index[i] = s->dom[i]->self;
     index[s->axis] = box && box->running ? here : before;
     Expr *load = expr_load(a->ctx, s->out, index, s->n_dom);
-    if (box && box->running) return load;
-    Expr *inside = expr_op2(a->ctx, SOP_gt, s->dom[s->axis]->self, expr_int(a->ctx, 0));
-    return expr_guard(a->ctx, inside, load, reduce_identity(a->ctx, s->op, s->out->dtype));
+    return box && box->running ? load : behind_first(a, s, load);
 }
 
 /* out[q] = out[q before] OP value, q running up or down the axis; its loop is serial. */
@@ -276,11 +280,7 @@ static void scan_stmt(Apply *a, Stmt *s, LBody *body) {
     Expr *sum = scanned_so_far(a, s, here, before), *index[MAX_RANK];
     Expr *value = expr_cast(a->ctx, s->out->dtype,
                             expr_subst1(a->ctx, s->value, v, s->exclusive ? before : here));
-    if (s->exclusive) {
-        Expr *inside = expr_op2(a->ctx, SOP_gt, v->self, expr_int(a->ctx, 0));
-        value = expr_guard(a->ctx, inside, value,
-                           reduce_identity(a->ctx, s->op, s->out->dtype));
-    }
+    if (s->exclusive) value = behind_first(a, s, value);
     for (int i = 0; i < s->n_dom; i++) index[i] = i == s->axis ? here : s->dom[i]->self;
     Stmt placed = *s;
     placed.index = index;

@@ -235,26 +235,14 @@ static void rewrite(Online *a) {
 }
 
 /* ---- the pass ---- */
-typedef struct Each {
-    Program *program;
-    const Options *opt;
-    bool changed;
-} Each;
-
-static void visit(void *user, Block *b, Item *it) {
-    Each *e = user;
-    (void)b;
-    if (it->kind != ITEM_KERNEL || (e->opt->host && !it->device)) return;
-    Online a = {.program = e->program, .ctx = e->program->ctx, .kernel = it->kernel};
-    if (!attention_find(&a)) return;
+static bool make_online(Program *p, Kernel *k) {
+    Online a = {.program = p, .ctx = p->ctx, .kernel = k};
+    if (!attention_find(&a)) return false;
     rewrite(&a);
-    e->changed = true;
+    return true;
 }
 
 PASS(gpu_attention, KERNELS, "GPUs: attention with a running maximum over blocks of keys")
 bool pass_gpu_attention(Program *p, const Options *opt) {
-    Each e = {.program = p, .opt = opt};
-    if (opt->n_machines == 1 && !strcmp(opt->machine[0]->family, "cuda"))
-        program_each_item(p, visit, &e);
-    return e.changed;
+    return change_gpu_kernels(p, opt, make_online);
 }

@@ -303,9 +303,7 @@ static void give_position(Rows *r, int at) {
     map->index = s->index;
     s->out2 = t;
     if (!s->out || s->out->space == SP_TEMP) s->index = NULL;
-    vec_push(c->perm, &k->stmts, NULL);
-    for (int i = k->stmts.n - 1; i > at + 1; i--) k->stmts.at[i] = k->stmts.at[i - 1];
-    k->stmts.at[at + 1] = map;
+    kernel_insert(c, k, at + 1, map);
 }
 
 /* ---- a kernel that is left to others stays as it was ---- */
@@ -334,8 +332,6 @@ static void restore(Program *p, Kernel *k, const Saved *s) {
 
 static bool make_rows(Program *p, Kernel *k) {
     Rows r = {.program = p, .ctx = p->ctx, .kernel = k};
-    for (int i = 0; i < k->stmts.n; i++)
-        if (k->stmts.at[i]->decay) return false; /* gpu_attention.c's */
     Saved saved = save(p, k);
     for (int i = 0; i < k->stmts.n; i++) drop_ones(p->ctx, k, k->stmts.at[i]);
     if (!has_form(&r) || !is_rows(&r)) {
@@ -356,24 +352,11 @@ static bool make_rows(Program *p, Kernel *k) {
     return true;
 }
 
-typedef struct Each {
-    Program *program;
-    const Options *opt;
-    bool changed;
-} Each;
-
-static void visit(void *user, Block *b, Item *it) {
-    Each *e = user;
-    (void)b;
-    if (it->kind != ITEM_KERNEL || (e->opt->host && !it->device)) return;
-    bool scan = gpu_scan_recipe(e->program->ctx, it->kernel);
-    e->changed |= scan || make_rows(e->program, it->kernel);
+static bool share_rows(Program *p, Kernel *k) {
+    return gpu_scan_recipe(p->ctx, k) || make_rows(p, k);
 }
 
 PASS(gpu_rows, KERNELS, "GPUs: threads of a block share the rows of softmax, norms and reductions")
 bool pass_gpu_rows(Program *p, const Options *opt) {
-    Each e = {.program = p, .opt = opt};
-    if (opt->n_machines == 1 && !strcmp(opt->machine[0]->family, "cuda"))
-        program_each_item(p, visit, &e);
-    return e.changed;
+    return change_gpu_kernels(p, opt, share_rows);
 }

@@ -98,16 +98,6 @@ static Expr *stored_part(const Keep *k, int at, const Stmt *s) {
 }
 
 /* ---- keeping ---- */
-typedef struct Replace {
-    const Expr *what;
-    Expr *by;
-} Replace;
-
-static Expr *replace(void *user, Expr *e) {
-    Replace *r = user;
-    return e == r->what ? r->by : e;
-}
-
 static Expr *own_element(const Keep *k, Tensor *t) {
     Expr *index[MAX_RANK];
     for (int i = 0; i < k->n_shared; i++) index[i] = k->shared[i]->self;
@@ -131,15 +121,13 @@ static void keep(Keep *k, int at, const Expr *e, Expr *value) {
     Var *dom[MAX_RANK];
     for (int i = 0; i < k->n_shared; i++) dom[i] = k->shared[i];
     dom[k->n_shared] = k->q;
-    Replace r = {e, own_element(k, t)};
+    Expr *own = own_element(k, t);
     for (int i = at; i < kernel->stmts.n; i++) {
         Stmt *s = kernel->stmts.at[i];
-        s->value = s->value == value ? r.by : expr_rewrite(k->ctx, s->value, replace, &r);
+        s->value = s->value == value ? own : expr_replace(k->ctx, s->value, e, own);
     }
     Stmt *map = stmt_new(k->ctx, ST_MAP, t, dom, k->n_shared + 1, value);
-    vec_push(k->ctx->perm, &kernel->stmts, NULL);
-    for (int i = kernel->stmts.n - 1; i > at; i--) kernel->stmts.at[i] = kernel->stmts.at[i - 1];
-    kernel->stmts.at[at] = map;
+    kernel_insert(k->ctx, kernel, at, map);
 }
 
 static bool keep_one(Keep *k) {

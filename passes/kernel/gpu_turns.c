@@ -147,21 +147,8 @@ static Tensor *make_tile(Turns *t, const Expr *load, int at) {
     Stmt *s = stmt_new(t->ctx, ST_MAP, tile, t->dom, t->n_dom, value);
     element_index(t, false, index);
     stmt_set_index(t->ctx, s, index);
-    vec_push(t->ctx->perm, &t->kernel->stmts, NULL);
-    for (int i = t->kernel->stmts.n - 1; i > at; i--)
-        t->kernel->stmts.at[i] = t->kernel->stmts.at[i - 1];
-    t->kernel->stmts.at[at] = s;
+    kernel_insert(t->ctx, t->kernel, at, s);
     return tile;
-}
-
-typedef struct Replace {
-    const Expr *load;
-    Expr *by;
-} Replace;
-
-static Expr *replace(void *user, Expr *e) {
-    const Replace *r = user;
-    return e == r->load ? r->by : e;
 }
 
 static bool make_turns(Program *p, Kernel *k) {
@@ -173,9 +160,8 @@ static bool make_turns(Program *p, Kernel *k) {
     Expr *value = s->value;
     element_index(&t, true, own);
     for (int i = 0; i < t.n_loads; i++) {
-        Replace r = {t.load[i], NULL};
-        r.by = expr_load(t.ctx, make_tile(&t, t.load[i], i), own, t.n_dom);
-        value = expr_rewrite(t.ctx, value, replace, &r);
+        Expr *by = expr_load(t.ctx, make_tile(&t, t.load[i], i), own, t.n_dom);
+        value = expr_replace(t.ctx, value, t.load[i], by);
     }
     for (int i = 0; i < s->out->rank; i++) index[i] = in_tiles(&t, stmt_index(s, i), true);
     s->value = in_tiles(&t, value, true);
@@ -185,22 +171,7 @@ static bool make_turns(Program *p, Kernel *k) {
     return true;
 }
 
-typedef struct Each {
-    Program *program;
-    const Options *opt;
-    bool changed;
-} Each;
-
-static void visit(void *user, Block *b, Item *it) {
-    Each *e = user;
-    (void)b;
-    if (it->kind != ITEM_KERNEL || (e->opt->host && !it->device)) return;
-    e->changed |= make_turns(e->program, it->kernel);
-}
-
 PASS(gpu_turns, KERNELS, "GPUs: changes of layout go through tiles in shared memory")
 bool pass_gpu_turns(Program *p, const Options *opt) {
-    Each e = {.program = p, .opt = opt};
-    if (compiles_for_gpu(opt) && opt->n_machines == 1) program_each_item(p, visit, &e);
-    return e.changed;
+    return change_gpu_kernels(p, opt, make_turns);
 }

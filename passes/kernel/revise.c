@@ -1,7 +1,6 @@
-/* Other schedules for kernels whose code asks too much of a GPU: registers that are spilled, more
- * shared memory than a block may have. Only the GPU's compiler knows; so the kernel is scheduled
- * once more, with smaller tiles or pieces, and compiled again, until it fits or nothing smaller is
- * left. */
+/* Other schedules for kernels whose code asks too much of a GPU: registers that are spilled. Only
+ * the GPU's compiler knows; so the kernel is scheduled once more, with smaller tiles or pieces, and
+ * compiled again, until it fits or nothing smaller is left. */
 #include "ir/kernel_internal.h"
 #include "passes/kernel/schedule.h"
 

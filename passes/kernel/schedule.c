@@ -35,10 +35,11 @@ static How *new_how(Program *p, const Machine *m) {
 /* As if the machine had fewer registers. */
 static const Machine *revised(Program *p, const Machine *m, int revision) {
     enum { FEWEST = 8 };
+    if (!revision) return m;
     Machine *fewer = NEW(p->ctx->perm, Machine);
     *fewer = *m;
     fewer->vector_regs = MAX(m->vector_regs >> revision, FEWEST);
-    return revision ? fewer : m;
+    return fewer;
 }
 
 void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt, int revision) {
@@ -89,7 +90,7 @@ static void each_item(void *user, Block *b, Item *it) {
     if (it->kind != ITEM_KERNEL || it->kernel->hows.n) return;
     prepare(e->p, it->kernel);
     bool host = e->opt->host && !it->device;
-    bool gpu = !host && e->opt->n_machines == 1 && !strcmp(e->opt->machine[0]->family, "cuda");
+    bool gpu = !host && e->opt->n_machines == 1 && compiles_for_gpu(e->opt);
     if (gpu) it->kernel->plain = schedule_plain_copy(e->p, it->kernel);
     if (host) schedule_kernel(e->p, it->kernel, e->opt->host, e->opt, 0);
     for (int i = 0; i < e->opt->n_machines && !host; i++)

@@ -74,6 +74,8 @@ void schedule_kernel(Program *, Kernel *, const Machine *, const Options *, int 
 /* gpu_rows_turn.c: weights of a product with few rows are stored along the reduction. */
 void gpu_rows_turn(Program *, Stmt *);
 bool schedule_is_gpu(const Sched *);
+/* Passes of GPUs alone: `change` for each kernel that runs on one. Did any of them change? */
+bool change_gpu_kernels(Program *, const Options *, bool (*change)(Program *, Kernel *));
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
 /* False: not of this kind */
 bool schedule_gpu_rows(Sched *); /* reductions along rows */

@@ -129,17 +129,6 @@ static void own_loops(Rows *r, Stmt *s) {
 }
 
 /* ---- panels whose lanes are not neighbours are turned once per batch element ---- */
-typedef struct Swap {
-    Ctx *ctx;
-    const Expr *old;
-    Expr *by;
-} Swap;
-
-static Expr *swap_load(void *user, Expr *e) {
-    Swap *w = user;
-    return e == w->old ? w->by : e;
-}
-
 static Stmt *turn_panel(Rows *r, Stmt *s, const Expr *load, Var *lanes) {
     Ctx *c = r->s->ctx;
     Var **dom = NEW_ARRAY(c->perm, Var *, MAX_RANK);
@@ -154,8 +143,7 @@ static Stmt *turn_panel(Rows *r, Stmt *s, const Expr *load, Var *lanes) {
     char *name = arena_printf(c->perm, "%s.turned", load->tensor->name);
     Tensor *t = program_temp(r->s->program, name, load->type, dims, n);
     Stmt *copy = stmt_new(c, ST_MAP, t, dom, n, (Expr *)load);
-    Swap w = {c, load, expr_load(c, t, index, n)};
-    s->value = expr_rewrite(c, s->value, swap_load, &w);
+    s->value = expr_replace(c, s->value, load, expr_load(c, t, index, n));
     return copy;
 }
 
@@ -249,11 +237,7 @@ static void nest_turned(Rows *r, Part *p) {
     }
     at = nest_loop(r->s, at, p->lanes_out, BIND_SERIAL);
     nest_stmt(r->s, nest_loop(r->s, at, p->lanes_in, BIND_VECTOR), p->turned);
-    if (r->again) return;
-    vec_push(r->s->ctx->perm, &r->s->kernel->stmts, NULL);
-    Kernel *k = r->s->kernel;
-    for (int i = k->stmts.n - 1; i > 0; i--) k->stmts.at[i] = k->stmts.at[i - 1];
-    k->stmts.at[0] = p->turned;
+    if (!r->again) kernel_insert(r->s->ctx, r->s->kernel, 0, p->turned);
 }
 
 static Nest *tile(Rows *r, Nest *at, Part *p) {

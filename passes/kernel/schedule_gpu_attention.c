@@ -80,34 +80,20 @@ static bool is_outside(const Flash *f, const Var *v) {
 }
 
 /* ---- copies in shared memory ---- */
-static Stage *new_stage(Flash *f, Stmt *st, int factor, int ahead) {
-    Stage *g = NEW(f->s->ctx->perm, Stage);
-    g->stmt = st;
-    g->factor = factor;
-    g->ahead = ahead;
-    g->region = NEW_ARRAY(f->s->ctx->perm, Var *, 3);
-    return g;
-}
-
-/* A copy over these variables, of which dimension `wide` is `more` longer. `order`: the physical
- * one, NULL: as they are. False, and no copy, where there is no room left. */
-static bool add_copy(Flash *f, Nest *at, Stage *g, int wide, int more, const int *order) {
-    Ctx *c = f->s->ctx;
-    DType type = gpu_tile_type(g->stmt->value->arg[g->factor]);
+/* A copy over these variables, of which dimension `wide` is `more` longer, in this physical order
+ * (NULL: as they are), where there is room left. */
+static void add_copy(Flash *f, Nest *at, Stage g, int wide, int more, const int *order) {
     Expr *dims[3];
-    int64_t bytes = (int64_t)dtype_bytes(type) * (g->ahead + 1);
-    for (int i = 0; i < g->n_region; i++) {
-        dims[i] = i == wide ? expr_addi(c, g->region[i]->extent, more) : g->region[i]->extent;
+    DType type = gpu_tile_type(g.stmt->value->arg[g.factor]);
+    int64_t bytes = (int64_t)dtype_bytes(type) * (g.ahead + 1);
+    for (int i = 0; i < g.n_region; i++) {
+        dims[i] = g.region[i]->extent;
+        if (i == wide) dims[i] = expr_addi(f->s->ctx, dims[i], more);
         bytes *= extent_or(dims[i], MOST_COPIES);
     }
-    if (f->copies + bytes > MOST_COPIES) return false;
+    if (f->copies + bytes > MOST_COPIES) return;
     f->copies += bytes;
-    char *name = arena_printf(c->perm, "%s.%c", g->stmt->out->name, 'a' + g->factor);
-    g->copy = program_temp(f->s->program, name, type, dims, g->n_region);
-    g->copy->space = SP_SHARED;
-    if (order) g->copy->layout = layout_perm(c, order, g->n_region);
-    nest_stage(f->s, at, g);
-    return true;
+    gpu_tile_stage(f->s, at, g, dims, order);
 }
 
 /* Is the factor the same for all rows of a block? */
@@ -121,16 +107,15 @@ static void copy_factors(Flash *f, Nest *at, Stmt *st, Var *step) {
     bool scores = stmt_has_dom(st, f->j);
     for (int i = 0; i < 2; i++) {
         const Expr *factor = st->value->arg[i];
-        Stage *g = new_stage(f, st, i, 1);
+        Stage g = {.stmt = st, .factor = i, .ahead = 1};
         if (is_common(f, factor)) {
             Var *far = st->dom[st->n_dom - 2];
             Var *keys[] = {far, f->lane, step}, *values[] = {step, far, f->lane};
-            memcpy(g->region, scores ? keys : values, sizeof keys);
-            g->n_region = 3;
+            g.region = scores ? keys : values, g.n_region = 3;
             add_copy(f, at, g, scores ? 0 : -1, 1, scores ? (const int[]){2, 0, 1} : NULL);
         } else if (scores && !expr_uses_var(factor, f->j) && !expr_uses_var(factor, f->lane)) {
-            g->region[0] = f->own, g->region[1] = step;
-            g->n_region = 2;
+            Var *queries[] = {f->own, step};
+            g.region = queries, g.n_region = 2;
             add_copy(f, at, g, 1, 4, NULL);
         }
     }

@@ -46,6 +46,9 @@ bool gpu_tile_is_long(const GpuTile *, const Var *, int slices);
 void gpu_tile_nest(GpuTile *);
 /* The type in which a factor lies in memory, if it is only converted; else its own. */
 DType gpu_tile_type(const Expr *factor);
+/* A stage of which the copy is made here: with these dimensions, in this physical order (NULL: as
+ * they are), in the type that its factor has in memory. The region is copied. */
+void gpu_tile_stage(Sched *, Nest *at, Stage, Expr *const *dims, const int *order);
 
 /* ---- schedule_gpu_mma.c: loops of matrix products ---- */
 void gpu_mma_split(GpuTile *, Side *, int64_t tile, int64_t each);

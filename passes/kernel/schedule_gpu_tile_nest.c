@@ -78,27 +78,32 @@ static int rounds_ahead(const GpuTile *t) {
     return t->matrices ? (int)MIN(MAX(room, 1), 3) : 1;
 }
 
+void gpu_tile_stage(Sched *s, Nest *at, Stage what, Expr *const *dims, const int *order) {
+    Ctx *c = s->ctx;
+    Stage *g = arena_copy(c->perm, &what, sizeof what);
+    DType type = gpu_tile_type(g->stmt->value->arg[g->factor]);
+    char *name = arena_printf(c->perm, "%s.%c", g->stmt->out->name, 'a' + g->factor);
+    g->region = arena_copy(c->perm, what.region, sizeof(Var *) * (size_t)what.n_region);
+    g->copy = program_temp(s->program, name, type, dims, g->n_region);
+    g->copy->space = SP_SHARED;
+    if (order) g->copy->layout = layout_perm(c, order, g->n_region);
+    nest_stage(s, at, g);
+}
+
 static void add_stage(GpuTile *t, Nest *at, const Side *side) {
-    Ctx *c = t->s->ctx;
-    Stage *g = NEW(c->perm, Stage);
     DType type = gpu_tile_type(t->sum->value->arg[side->factor]);
-    Expr *dims[2];
-    g->stmt = t->sum;
-    g->factor = side->factor;
-    g->region = NEW_ARRAY(c->perm, Var *, 2);
-    g->n_region = 2;
-    g->ahead = rounds_ahead(t);
-    g->region[0] = side->along ? side->own : t->depth;
-    g->region[1] = side->along ? t->depth : side->own;
-    for (int i = 0; i < 2; i++) dims[i] = g->region[i]->extent;
+    Var *own[] = {side->own, t->depth}, *turn[] = {t->depth, side->own};
+    Stage g = {.stmt = t->sum,
+               .factor = side->factor,
+               .region = side->along ? own : turn,
+               .n_region = 2,
+               .ahead = rounds_ahead(t)};
+    Expr *dims[2] = {g.region[0]->extent, g.region[1]->extent};
     bool turned = side->along && !t->matrices;
     if (turned || t->matrices)
-        dims[!turned] = expr_addi(c, dims[!turned], PAD_BYTES / (int64_t)dtype_bytes(type));
-    char *name = arena_printf(c->perm, "%s.%c", t->sum->out->name, 'a' + side->factor);
-    g->copy = program_temp(t->s->program, name, type, dims, 2);
-    g->copy->space = SP_SHARED;
-    if (turned) g->copy->layout = layout_perm(c, (const int[]){1, 0}, 2);
-    nest_stage(t->s, at, g);
+        dims[!turned] =
+            expr_addi(t->s->ctx, dims[!turned], PAD_BYTES / (int64_t)dtype_bytes(type));
+    gpu_tile_stage(t->s, at, g, dims, turned ? (const int[]){1, 0} : NULL);
 }
 
 /* ---- a thread's own elements ---- */

@@ -116,9 +116,7 @@ void tile_block_reduction(Tile *t) {
     s->n_dom++;
     s->red = NEW_ARRAY(c->perm, Var *, 1);
     s->red[0] = t->red[0] = in;
-    vec_push(c->perm, &k->stmts, NULL);
-    for (int i = k->stmts.n - 1; i > 1; i--) k->stmts.at[i] = k->stmts.at[i - 1];
-    k->stmts.at[1] = t->total = total;
+    kernel_insert(c, k, 1, t->total = total);
     t->first_map = 2;
     stmt_loads(s, &t->loads);
 }

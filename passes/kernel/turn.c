@@ -112,16 +112,6 @@ static Tensor *copy_kernel(Turn *t, Block *b, int at, const Stmt *s, const Choic
     return copy;
 }
 
-typedef struct Swap {
-    const Expr *old;
-    Expr *by;
-} Swap;
-
-static Expr *swap_load(void *user, Expr *e) {
-    const Swap *w = user;
-    return e == w->old ? w->by : e;
-}
-
 /* A load, or one that is converted. */
 static bool is_operand(const Expr *e) {
     if (e->kind == E_OP && e->op == SOP_cast) e = e->arg[0];
@@ -150,8 +140,7 @@ static bool turn_item(Turn *t, Block *b, int at) {
     int n = turned_vars(s, ch.load, ch.lanes, vars);
     for (int i = 0; i < n; i++) index[i] = vars[i]->self;
     Tensor *copy = copy_kernel(t, b, at, s, &ch);
-    Swap w = {ch.load, expr_load(t->ctx, copy, index, n)};
-    s->value = expr_rewrite(t->ctx, s->value, swap_load, &w);
+    s->value = expr_replace(t->ctx, s->value, ch.load, expr_load(t->ctx, copy, index, n));
     return true;
 }
 
