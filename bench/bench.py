@@ -27,6 +27,7 @@ import time
 import onnx
 import onnxruntime
 
+from folders import model_folders
 from report import markdown
 
 WORKER = pathlib.Path(__file__).with_name("ort_worker.py")
@@ -226,13 +227,10 @@ def arguments():
 
 def main():
     parser, args = arguments()
-    folders = sorted(p.parent for p in args.models.glob("*/model.json"))
-    if args.only:
-        wanted = args.only.split(",")
-        missing = set(wanted) - {f.name for f in folders}
-        if missing:
-            parser.error(f"{args.models} has no {', '.join(sorted(missing))}: run bench/export_models.py")
-        folders = [f for f in folders if f.name in wanted]
+    try:
+        folders = model_folders(args.models, args.only)
+    except LookupError as error:
+        parser.error(str(error))
     if not folders:
         parser.error(f"{args.models} has no models: run bench/export_models.py")
 

@@ -19,11 +19,12 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(HERE), str(ROOT / "tests" / "conformance")]
+sys.path[:0] = [str(HERE), str(ROOT / "bench"), str(ROOT / "tests" / "conformance")]
 
 import cases  # noqa: E402
 import onnx  # noqa: E402
 import run as conformance  # noqa: E402
+from folders import model_folders as exported_folders  # noqa: E402
 from kernels import all_kernels  # noqa: E402
 
 PER_PROGRAM = 64
@@ -109,13 +110,12 @@ def prepare_kernels(args, out):
 
 # ---- models ----
 def model_folders(args):
-    folders = sorted(p.parent for p in args.models.glob("*/model.json"))
+    try:
+        folders = exported_folders(args.models, args.only)
+    except LookupError as error:
+        sys.exit(str(error))
     if args.only:
-        wanted = args.only.split(",")
-        missing = set(wanted) - {f.name for f in folders}
-        if missing:
-            sys.exit(f"{args.models} has no {', '.join(sorted(missing))}: run bench/export_models.py")
-        return [f for f in folders if f.name in wanted]
+        return folders
     small = sorted(folders, key=lambda f: json.loads((f / "model.json").read_text())["bytes"])
     return small[:args.most]
 
