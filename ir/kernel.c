@@ -165,6 +165,13 @@ Item *item_kernel(Program *p, Block *b, Kernel *k) {
     return it;
 }
 
+Item *item_insert(Program *p, Block *b, int at, Kernel *k) {
+    Item *it = item_kernel(p, b, k);
+    for (int i = b->items.n - 1; i > at; i--) b->items.at[i] = b->items.at[i - 1];
+    b->items.at[at] = it;
+    return it;
+}
+
 static void each_item(Block *b, void (*fn)(void *, Block *, Item *), void *user) {
     for (int i = 0; b && i < b->items.n; i++) {
         Item *it = b->items.at[i];

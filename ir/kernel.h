@@ -258,6 +258,7 @@ bool stmt_owns(const Stmt *, const Var *);
 void stmt_set_index(Ctx *, Stmt *, Expr *const *index);       /* copied; the identity is NULL */
 Item *item_new(Program *, Block *, ItemKind);                 /* at the end of the block */
 Item *item_kernel(Program *, Block *, Kernel *);
+Item *item_insert(Program *, Block *, int at, Kernel *); /* as item number `at` */
 bool item_moves(const Item *loop, int i);                     /* carried pair i differs in size */
 bool program_has_pointers(const Program *);                   /* strings or sequences */
 bool program_calls(const Program *, const char *prefix); /* a function whose name begins so */

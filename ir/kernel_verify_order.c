@@ -13,6 +13,7 @@
  *
  * What cannot be seen to be right counts as wrong. */
 #include "ir/kernel_verify.h"
+#include "ir/mma.h"
 
 enum { DEEP = 64, MOST_COPIES = 4096 };
 
@@ -235,23 +236,23 @@ static void check_vector(Order *o, const Place *p, int d) {
 }
 
 /* ---- matrix products: five loops around a sum, of what a thread of a warp has of them ---- */
-enum { MMA_LOOPS = 5, MMA_STEPS = 16, LANE_ROWS = 8, LANE_COLUMNS = 4 };
+enum { MMA_LOOPS = 5 };
 
-static bool is_staged(const Order *o, const Nest *n, const Stmt *s, int factor, DType t) {
+/* The type of the copy of a factor; DT_NONE: it has none. */
+static DType staged_type(const Nest *n, const Stmt *s, int factor) {
     if (n->kind == NEST_STAGE && n->stage->stmt == s && n->stage->factor == factor)
-        return n->stage->copy->dtype == t;
-    bool found = false;
-    for (int i = 0; i < n->n_child; i++) found |= is_staged(o, n->child[i], s, factor, t);
+        return n->stage->copy->dtype;
+    DType found = DT_NONE;
+    for (int i = 0; i < n->n_child && found == DT_NONE; i++)
+        found = staged_type(n->child[i], s, factor);
     return found;
 }
 
-static bool are_matrices(const Order *o, const Stmt *s) {
-    bool f16 = true, bf16 = true;
-    for (int f = 0; f < 2; f++) {
-        f16 &= is_staged(o, o->how->top[0], s, f, DT_F16);
-        bf16 &= is_staged(o, o->how->top[0], s, f, DT_BF16);
-    }
-    return (f16 || bf16) && s->kind == ST_REDUCE && s->value->type == DT_F32;
+/* The steps of a fragment; 0: its factors are no such matrices. */
+static int matrix_steps(const Order *o, const Stmt *s) {
+    DType a = staged_type(o->how->top[0], s, 0), b = staged_type(o->how->top[0], s, 1);
+    DType sum = mma_sum(a, b);
+    return s->kind == ST_REDUCE && sum != DT_NONE && s->value->type == sum ? mma_steps(a) : 0;
 }
 
 static bool is_in_registers(const Order *o, const Tensor *t) {
@@ -275,7 +276,8 @@ static bool are_lanes_of(const Order *o, const Place *p, int first) {
         if (p->path[d]->bind == BIND_BLOCK) last[0] = last[1], last[1] = p->path[d];
     return last[0] && other_part(o->how, p->path[first + 1]->var) == last[0]->var &&
            other_part(o->how, p->path[first + 3]->var) == last[1]->var &&
-           expr_is(last[0]->var->extent, LANE_ROWS) && expr_is(last[1]->var->extent, LANE_COLUMNS);
+           expr_is(last[0]->var->extent, MMA_LANE_ROWS) &&
+           expr_is(last[1]->var->extent, MMA_LANE_COLUMNS);
 }
 
 static void check_mma(Order *o, const Place *p, int d) {
@@ -284,17 +286,18 @@ static void check_mma(Order *o, const Place *p, int d) {
     bool chain = p->depth == d + MMA_LOOPS;
     for (int i = d; i < p->depth; i++)
         chain &= p->path[i]->bind == BIND_MMA && p->path[i]->n_child == 1;
+    int steps = matrix_steps(o, p->stmt);
     if (!chain || !are_lanes_of(o, p, d) || !expr_is(p->path[d + 1]->var->extent, 2) ||
-        !expr_is(p->path[d + 3]->var->extent, 2) ||
-        !expr_is(p->path[d + 4]->var->extent, MMA_STEPS) ||
-        !is_sum_var(o, p->stmt, p->path[d + 4]->var))
+        !expr_is(p->path[d + 3]->var->extent, 2) || !is_sum_var(o, p->stmt, p->path[d + 4]->var))
         verify_fail(o->v, loop, "the loops from %s on are no products of matrices",
                     loop->var->name);
     else if (!is_in_registers(o, p->stmt->out))
         verify_fail(o->v, loop, "%%%s is not at home in registers", p->stmt->out->name);
-    else if (!are_matrices(o, p->stmt))
-        verify_fail(o->v, loop, "the factors of %%%s have no copies in f16 or bf16",
+    else if (!steps)
+        verify_fail(o->v, loop, "the factors of %%%s have no copies of types that have products",
                     stmt_target(p->stmt)->name);
+    else if (!expr_is(p->path[d + 4]->var->extent, steps))
+        verify_fail(o->v, loop, "a product has %d steps", steps);
 }
 
 static void check_unroll(Order *o, const Place *p, int d, int64_t *copies) {

@@ -41,17 +41,18 @@ typedef enum LKind {
      * adds what lies so far in front of it */
     L_COMBINE,
     /* CUDA: hi elements of args[0] from iargs[0] on are on their way to tensor[index], in shared
-     * memory; zeros where cond is there and does not hold. 4, 8 or 16 bytes, at such a multiple */
+     * memory; zeros, or `value` at once, where cond is there and does not hold. 4, 8 or 16 bytes,
+     * at such a multiple */
     L_ASYNC,
     L_COMMIT, /* CUDA: what this thread has sent on its way since the last one is a group */
     L_WAIT,   /* CUDA: until all groups of this thread but the last `lo` have arrived */
     /* CUDA, by a whole warp: the elements of a matrix of `width` rows (16, or 8 of the right
-     * factor, whose rows are its columns) and 16 steps that this thread holds for L_MMA: two in
-     * each u32 of tensor[index..]. Element (r, k) is args[0][iargs[0] + r*iargs[1] + k*iargs[2]] */
+     * factor, whose rows are its columns) and 32 bytes of steps that this thread holds for L_MMA:
+     * in the u32 tensor[index..]. Element (r, k) is args[0][iargs[0] + r*iargs[1] + k*iargs[2]] */
     L_FRAGMENT,
     /* CUDA, by a whole warp: a product of a fragment of 16 rows, args[0][iargs[0]..], and one of 8,
-     * args[1][iargs[1]..], of `dtype`, is added to a matrix of 16 x 8 in f32. Of that thread
-     * 4*g + t holds rows g and g + 8 of columns 2*t and 2*t + 1:
+     * args[1][iargs[1]..], of `dtype` and `right`, is added to a matrix of 16 x 8 in f32, of
+     * integers in i32. Of that thread 4*g + t holds rows g and g + 8 of columns 2*t and 2*t + 1:
      * tensor[index + iargs[2] * (which row) + iargs[3] * (which column)] */
     L_MMA,
     L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
@@ -105,7 +106,7 @@ struct LStmt {
     StreamAct stream;
     Reduce red;
     bool last, prefix;
-    DType dtype; /* MMA: of the elements */
+    DType dtype, right; /* MMA: of the elements of both factors */
     char *name;
     Tensor **args;
     int n_args;

@@ -250,6 +250,7 @@ static void run_buffer(Interp *it, const LStmt *l) {
 
 static void run_stmt(Interp *it, const LStmt *l) {
     char *p;
+    bool there;
     ScalarValue v;
     switch (l->kind) {
     case L_FOR:
@@ -269,7 +270,9 @@ static void run_stmt(Interp *it, const LStmt *l) {
     case L_BARRIER:
         break;
     case L_ASYNC:
-        linterp_async(it, l, !l->cond || eval(it, l->cond).i);
+        there = !l->cond || eval(it, l->cond).i;
+        if (there || !l->value) linterp_async(it, l, there);
+        else linterp_fill(it, l, eval(it, l->value));
         break;
     case L_COMMIT:
     case L_WAIT:

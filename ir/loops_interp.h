@@ -57,7 +57,8 @@ void linterp_choose(Interp *, int64_t thread); /* goes on as this thread of the 
 /* ---- loops_interp_leaf.c ---- */
 void linterp_combine(Interp *, const LStmt *);
 void linterp_async(Interp *, const LStmt *, bool there);
-void linterp_arrive(Interp *, const LStmt *); /* COMMIT, WAIT */
+void linterp_fill(Interp *, const LStmt *, ScalarValue); /* what ASYNC leaves where nothing is */
+void linterp_arrive(Interp *, const LStmt *);            /* COMMIT, WAIT */
 void linterp_fragment(Interp *, const LStmt *);
 void linterp_mma(Interp *, const LStmt *); /* of all warps of the block */
 

@@ -1,9 +1,10 @@
 /* Runs what threads of a block do by instructions of their own: they combine their values; copies
  * arrive when they are waited for, and not before; products of matrices add up in f32, one step of
- * the reduction after the other. */
+ * the reduction after the other, or in i32. */
 #include "ir/loops_interp.h"
+#include "ir/mma.h"
 
-enum { WARP = 32, LEFT = 16, RIGHT = 8, STEPS = 16 };
+enum { WARP = 32, LEFT = MMA_ROWS, RIGHT = MMA_COLUMNS };
 
 /* ---- combining the values of threads ---- */
 typedef struct Part { /* of one thread */
@@ -111,6 +112,14 @@ void linterp_async(Interp *it, const LStmt *l, bool there) {
     if (!it->failed) vec_push(it->arena, &it->copies, c);
 }
 
+void linterp_fill(Interp *it, const LStmt *l, ScalarValue v) {
+    int64_t to = linterp_index(it, l->index);
+    for (int64_t i = 0; i < l->hi->i && !it->failed; i++) {
+        char *at = linterp_address(it, l->tensor, to + i);
+        if (at) scalar_store(l->tensor->dtype, at, v);
+    }
+}
+
 void linterp_arrive(Interp *it, const LStmt *l) {
     int64_t own = it->team->current;
     int n = 0, *group = &it->team->groups[own];
@@ -131,54 +140,64 @@ void linterp_arrive(Interp *it, const LStmt *l) {
     it->copies.n = n;
 }
 
-/* ---- fragments ----
- * Thread 4*g + t holds, of a left factor, steps 2*t and 2*t + 1 (the low and the high half of a
- * register) of rows g, g + 8, then of both the steps that are 8 further; of a right one, of its row
- * g, those, then those 8 further. */
+/* ---- fragments: where the elements of register `at` of a thread lie (ir/mma.h) ---- */
 static int row_of(int lane, int width, int at) {
-    return lane / 4 + (width == LEFT ? at % 2 * 8 : 0);
+    return lane / MMA_LANE_COLUMNS + (width == LEFT ? at % 2 * 8 : 0);
 }
 
-static int step_of(int lane, int width, int at) {
-    return lane % 4 * 2 + (width == LEFT ? at / 2 : at) * 8;
+/* Of the first one; the others follow. */
+static int step_of(int lane, int width, int at, int each) {
+    int half = width == LEFT ? at / 2 : at;
+    return (lane % MMA_LANE_COLUMNS + half * MMA_LANE_COLUMNS) * each;
 }
 
 void linterp_fragment(Interp *it, const LStmt *l) {
     int lane = (int)(it->team->current % WARP);
+    size_t size = dtype_bytes(l->args[0]->dtype);
+    int each = MMA_REGISTER / (int)size;
     int64_t to = linterp_index(it, l->index), from = linterp_index(it, l->iargs[0]);
     int64_t row = linterp_index(it, l->iargs[1]), step = linterp_index(it, l->iargs[2]);
     for (int i = 0; i < l->width / 4 && !it->failed; i++) {
         char *reg = linterp_address(it, l->tensor, to + i);
-        for (int half = 0; half < 2 && reg; half++) {
-            int64_t at =
-                from + row_of(lane, l->width, i) * row + (step_of(lane, l->width, i) + half) * step;
+        int64_t first = from + row_of(lane, l->width, i) * row;
+        for (int k = 0; k < each && reg; k++) {
+            int64_t at = first + (step_of(lane, l->width, i, each) + k) * step;
             const char *value = linterp_address(it, l->args[0], at);
-            if (value) memcpy(reg + 2 * half, value, 2);
+            if (value) memcpy(reg + size * (size_t)k, value, size);
         }
     }
 }
 
 typedef struct Matrix {
-    double at[LEFT][STEPS];
+    ScalarValue at[LEFT][MMA_STEP_BYTES];
 } Matrix;
 
 /* The matrix that the warp holds in its fragments. */
 static void gather(Interp *it, const LStmt *l, int factor, int64_t first, Matrix *m) {
     int width = factor ? RIGHT : LEFT;
+    DType t = factor ? l->right : l->dtype;
+    size_t size = dtype_bytes(t);
+    int each = MMA_REGISTER / (int)size;
     for (int lane = 0; lane < WARP && !it->failed; lane++) {
         linterp_choose(it, first + lane);
         int64_t from = linterp_index(it, l->iargs[factor]);
         for (int i = 0; i < width / 4; i++) {
             const char *reg = linterp_address(it, l->args[factor], from + i);
-            for (int half = 0; half < 2 && reg; half++)
-                m->at[row_of(lane, width, i)][step_of(lane, width, i) + half] =
-                    scalar_load(l->dtype, reg + 2 * half).f;
+            for (int k = 0; k < each && reg; k++)
+                m->at[row_of(lane, width, i)][step_of(lane, width, i, each) + k] =
+                    scalar_load(t, reg + size * (size_t)k);
         }
     }
 }
 
+static void add_product(DType t, ScalarValue *sum, ScalarValue a, ScalarValue b) {
+    if (t == DT_F32) sum->f = (float)(sum->f + (float)(a.f * b.f));
+    else sum->i = (int32_t)((uint32_t)sum->i + (uint32_t)(a.i * b.i));
+}
+
 static void add_products(Interp *it, const LStmt *l, int64_t first, const Matrix *a,
                          const Matrix *b) {
+    DType t = mma_sum(l->dtype, l->right);
     for (int lane = 0; lane < WARP && !it->failed; lane++) {
         linterp_choose(it, first + lane);
         int64_t at = linterp_index(it, l->index);
@@ -188,10 +207,10 @@ static void add_products(Interp *it, const LStmt *l, int64_t first, const Matrix
                                         at + i / 2 * linterp_index(it, l->iargs[2]) +
                                             i % 2 * linterp_index(it, l->iargs[3]));
             if (!sum) return;
-            ScalarValue v = scalar_load(DT_F32, sum);
-            for (int k = 0; k < STEPS; k++)
-                v.f = (float)(v.f + (float)(a->at[row][k] * b->at[column][k]));
-            scalar_store(DT_F32, sum, v);
+            ScalarValue v = scalar_load(t, sum);
+            for (int k = 0; k < mma_steps(l->dtype); k++)
+                add_product(t, &v, a->at[row][k], b->at[column][k]);
+            scalar_store(t, sum, v);
         }
     }
 }

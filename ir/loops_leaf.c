@@ -1,14 +1,14 @@
 /* Statements of kernels that become an instruction of a GPU each: copies that arrive later, and
  * products of matrices by a warp. Their text, and what they demand:
  *
- *   async %s[o] = %x[p] by 4 if (c)
+ *   async %s[o] = %x[p] by 4 if (c) else VALUE
  *   commit
  *   wait 1
  *   fragment %f[o] = %s[p; ROW, STEP] rows 16
- *   mma f16 %acc[o; ROW, COLUMN] += %f[p] * %g[q] */
+ *   mma f16 %acc[o; ROW, COLUMN] += %f[p] * %g[q]
+ *   mma u8 i8 %acc[o; ROW, COLUMN] += %f[p] * %g[q] */
 #include "ir/loops_verify.h"
-
-enum { LEFT_ROWS = 16, RIGHT_ROWS = 8 };
+#include "ir/mma.h"
 
 /* ---- text ---- */
 static void element(Str *s, const Tensor *t, const Expr *index, Expr *const *more, int n) {
@@ -33,6 +33,9 @@ static void print_async(Str *s, const LStmt *l) {
     str_add(s, " if (");
     expr_print(s, l->cond);
     str_char(s, ')');
+    if (!l->value) return;
+    str_add(s, " else ");
+    expr_print(s, l->value);
 }
 
 void lprint_leaf(Str *s, const LStmt *l) {
@@ -51,6 +54,7 @@ void lprint_leaf(Str *s, const LStmt *l) {
     }
     if (l->kind == L_MMA) {
         str_fmt(s, "mma %s ", dtype_name(l->dtype));
+        if (l->right != l->dtype) str_fmt(s, "%s ", dtype_name(l->right));
         element(s, l->tensor, l->index, l->iargs + 2, 2);
         str_add(s, " += ");
         element(s, l->args[0], l->iargs[0], NULL, 0);
@@ -74,7 +78,9 @@ static bool parse_async(LParse *p, LStmt *l) {
     if (!parse_element(p, &l->args[0], &l->iargs[0], NULL, 0)) return false;
     if (!lex_expect_word(x, "by") || !lparse_expr(p, DT_INDEX, &l->hi)) return false;
     if (!lex_accept_word(x, "if")) return true;
-    return lex_expect(x, '(') && lparse_expr(p, DT_BOOL, &l->cond) && lex_expect(x, ')');
+    if (!lex_expect(x, '(') || !lparse_expr(p, DT_BOOL, &l->cond) || !lex_expect(x, ')'))
+        return false;
+    return !lex_accept_word(x, "else") || lparse_expr(p, l->tensor->dtype, &l->value);
 }
 
 static bool parse_fragment(LParse *p, LStmt *l) {
@@ -91,7 +97,11 @@ static bool parse_mma(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
     const char *type;
     if (!lex_ident(x, &type)) return false;
-    l->dtype = dtype_by_name(type);
+    l->dtype = l->right = dtype_by_name(type);
+    if (lex_at(x, TOK_IDENT)) {
+        if (!lex_ident(x, &type)) return false;
+        l->right = dtype_by_name(type);
+    }
     if (!parse_element(p, &l->tensor, &l->index, l->iargs + 2, 2)) return false;
     if (!lex_expect(x, '+') || !lex_expect(x, '=')) return false;
     return parse_element(p, &l->args[0], &l->iargs[0], NULL, 0) && lex_expect(x, '*') &&
@@ -127,6 +137,7 @@ static void check_async(Verify *v, const LStmt *l) {
     int64_t n = 0;
     const Tensor *from = l->args[0];
     if (l->cond) verify_expr(v, l->cond, DT_BOOL, "the condition");
+    if (l->value) verify_expr(v, l->value, l->tensor->dtype, "what is there instead");
     expr_is_int(l->hi, &n);
     n *= (int64_t)dtype_bytes(from->dtype);
     if (n != 4 && n != 8 && n != 16) complain(v, "%lld bytes are copied at once", (long long)n);
@@ -137,19 +148,20 @@ static void check_async(Verify *v, const LStmt *l) {
 
 static void check_fragment(Verify *v, const LStmt *l) {
     const Tensor *from = l->args[0];
-    if (l->width != LEFT_ROWS && l->width != RIGHT_ROWS)
-        complain(v, "a fragment has %d or %d rows", LEFT_ROWS, RIGHT_ROWS);
+    if (l->width != MMA_ROWS && l->width != MMA_COLUMNS)
+        complain(v, "a fragment has %d or %d rows", MMA_ROWS, MMA_COLUMNS);
     if (l->tensor->space != SP_REG || l->tensor->dtype != DT_U32)
         complain(v, "%%%s holds no fragment", l->tensor->name);
-    if (from->space != SP_SHARED || (from->dtype != DT_F16 && from->dtype != DT_BF16))
-        complain(v, "%%%s is no shared matrix of f16 or bf16", from->name);
+    if (from->space != SP_SHARED || mma_sum(from->dtype, from->dtype) == DT_NONE)
+        complain(v, "%%%s is no shared matrix that has fragments", from->name);
     bool rows = expr_is(l->iargs[2], 1), steps = expr_is(l->iargs[1], 1);
     if (!rows && !steps) complain(v, "its elements are no neighbours along either side");
 }
 
 static void check_mma(Verify *v, const LStmt *l) {
-    if (l->dtype != DT_F16 && l->dtype != DT_BF16) complain(v, "products are of f16 or bf16");
-    if (l->tensor->space != SP_REG || l->tensor->dtype != DT_F32)
+    DType sum = mma_sum(l->dtype, l->right);
+    if (sum == DT_NONE) complain(v, "there are no such products");
+    if (l->tensor->space != SP_REG || (sum != DT_NONE && l->tensor->dtype != sum))
         complain(v, "%%%s is not added up in registers", l->tensor->name);
     for (int i = 0; i < 2; i++)
         if (l->args[i]->space != SP_REG || l->args[i]->dtype != DT_U32)

@@ -91,6 +91,7 @@ bool pass_precision(Program *, const Options *);
 bool pass_gpu_attention(Program *, const Options *);
 bool pass_gpu_rows(Program *, const Options *);
 bool pass_gpu_turns(Program *, const Options *);
+bool pass_gpu_integers(Program *, const Options *);
 bool pass_numerics(Program *, const Options *);
 bool pass_schedule(Program *, const Options *);
 LFunc *apply_schedule(Program *, Kernel *, How *);    /* kernel and how to explicit loops */

@@ -104,12 +104,13 @@ bool run_kernel_passes(Program *p, const Options *opt) {
         KERNELS(layout);
         if (!compiles_for_gpu(opt)) KERNELS(turn); /* tiles of a GPU are turned on their way */
     }
-    if (opt->host) KERNELS(placement, opt); /* kernels are final from here on */
+    if (opt->host) KERNELS(placement, opt);          /* kernels are final from here on */
+    if (opt->level > 1) KERNELS(gpu_integers, opt);  /* before gpu_rows: it makes sums of rows */
     if (opt->level > 1) KERNELS(gpu_attention, opt); /* before gpu_rows: it has rows of keys */
     /* after layout: what lies next to each other */
     if (opt->level > 1) KERNELS(gpu_rows, opt);
     if (opt->level > 1) KERNELS(gpu_turns, opt);
-    KERNELS(numerics, opt); /* before lower_math: sums of products are still visible as such */
+    KERNELS(numerics, opt);  /* before lower_math: sums of products are still visible as such */
     KERNELS(fast_math, opt); /* before lower_math: its expansions depend on every rounding */
     KERNELS(lower_math, opt);
     if (opt->level > 1) KERNELS(order, opt);

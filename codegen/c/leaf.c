@@ -13,7 +13,10 @@ static void print_async(Printer *p, const LStmt *l) {
     int64_t bytes = l->hi->i * (int64_t)dtype_bytes(l->tensor->dtype);
     const char *to = address(p, l->tensor, l->index), *from = address(p, l->args[0], l->iargs[0]);
     const char *there = l->cond ? c_expr(p, l->cond, PREC_ANY) : "true";
-    c_line(p, "copy_later_%lld(%s, %s, %s);", (long long)bytes, to, from, there);
+    const char *other = l->value ? c_expr(p, l->value, PREC_ANY) : NULL;
+    if (other)
+        c_line(p, "copy_or_fill_%lld(%s, %s, %s, %s);", (long long)bytes, to, from, there, other);
+    else c_line(p, "copy_later_%lld(%s, %s, %s);", (long long)bytes, to, from, there);
 }
 
 /* A row of 8 elements that are neighbours is what each thread gives the address of. */
@@ -33,8 +36,10 @@ static void print_mma(Printer *p, const LStmt *l) {
         if (i % 2) at = moved(p, (Expr *)(uintptr_t)at, l->iargs[3]);
         sum[i] = address(p, l->tensor, at);
     }
-    c_line(p, "add_products_%s(%s, %s, %s, %s, %s, %s);", dtype_name(l->dtype), sum[0], sum[1],
-           sum[2], sum[3], address(p, l->args[0], l->iargs[0]),
+    const char *right =
+        l->right == l->dtype ? "" : arena_printf(p->arena, "_%s", dtype_name(l->right));
+    c_line(p, "add_products_%s%s(%s, %s, %s, %s, %s, %s);", dtype_name(l->dtype), right, sum[0],
+           sum[1], sum[2], sum[3], address(p, l->args[0], l->iargs[0]),
            address(p, l->args[1], l->iargs[1]));
 }
 

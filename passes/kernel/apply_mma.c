@@ -3,10 +3,10 @@
  *
  *   for i mma { for h mma { for j mma { for e mma { for k mma { do %s } } } } }
  *
- * i and h run over rows, j and e over columns, k over 16 steps. Rows are 16*i + 8*h + g, columns
- * 8*j + 2*t + e, where the innermost block loops are g and t: that is how the threads of a warp
- * hold a matrix. Both factors have copies in shared memory; parts of these are loaded as fragments,
- * and each serves a whole row or column of products. */
+ * i and h run over rows, j and e over columns, k over the steps of a fragment. Rows are
+ * 16*i + 8*h + g, columns 8*j + 2*t + e, where the innermost block loops are g and t: that is how
+ * the threads of a warp hold a matrix. Both factors have copies in shared memory; parts of these
+ * are loaded as fragments, and each serves a whole row or column of products. */
 #include "passes/kernel/apply.h"
 
 enum { LEFT_REGISTERS = 4, RIGHT_REGISTERS = 2 };
@@ -126,7 +126,7 @@ static void add_products(Apply *a, const Chain *c, LBody *body) {
     LStmt *l = lstmt_new(x, L_MMA);
     Expr *at = apply_offset(a, c->stmt, c->stmt->out);
     l->tensor = apply_box(a, c->stmt->out)->buffer;
-    l->dtype = left->copy->stage->copy->dtype;
+    l->dtype = left->copy->stage->copy->dtype, l->right = right->copy->stage->copy->dtype;
     lleaf_operands(x, l);
     l->index = without(a, without(a, at, left->own->var), right->own->var);
     l->iargs[2] = step_of(a, at, left->own->var);

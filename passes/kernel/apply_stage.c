@@ -16,7 +16,8 @@ typedef struct Pieces { /* `lanes` elements each; piece q belongs to thread q % 
     int64_t lanes, rounds, threads, total;
     Expr *number; /* q */
     Var *round, *lane;
-    Expr *cond; /* NULL: always; does not depend on the lane */
+    Expr *cond;  /* NULL: always; does not depend on the lane */
+    Expr *other; /* what is there where it does not hold; NULL: zeros */
     Expr *value, *to;
     Var *fresh[MAX_RANK + 1]; /* variables that stand for others, and what they are */
     Expr *by[MAX_RANK + 1];
@@ -60,6 +61,7 @@ static Expr *in_type(Ctx *c, Expr *e, DType t) {
     if (e->type == t) return e;
     if (e->kind == E_OP && e->op == SOP_cast) return in_type(c, e->arg[0], t);
     if (e->kind == E_FLT) return expr_const_flt(c, t, e->f);
+    if (e->kind == E_INT) return expr_const_int(c, t, e->i);
     if (e->kind != E_GUARD) BUG("a factor that cannot be copied as %s", dtype_name(t));
     return expr_guard(c, e->arg[0], in_type(c, e->arg[1], t), in_type(c, e->arg[2], t));
 }
@@ -127,7 +129,7 @@ static bool uses_root(Apply *a, const Stmt *s, const Var *root) {
 }
 
 /* Is the element inside of the tiles that overhang? One answer for a whole piece where the extent
- * is a whole number of pieces. */
+ * is a whole number of pieces. Where it is not, zeros are there. */
 static void require_inside(Apply *a, const Stmt *s, Pieces *p) {
     Ctx *c = a->ctx;
     Expr *lanes = expr_int(c, p->lanes), *zero = expr_int(c, 0);
@@ -138,7 +140,10 @@ static void require_inside(Apply *a, const Stmt *s, Pieces *p) {
         Expr *first = p->lane ? expr_subst1(c, at, p->lane, zero) : at;
         bool whole =
             expr_is(expr_mod(c, root->extent, lanes), 0) && expr_is(expr_mod(c, first, lanes), 0);
-        require(c, &p->cond, expr_op2(c, SOP_lt, whole ? first : at, root->extent));
+        Expr *inside = expr_op2(c, SOP_lt, whole ? first : at, root->extent);
+        require(c, &p->cond, inside);
+        if (p->other && !expr_is(inside, 1))
+            p->other = expr_op3(c, SOP_select, inside, p->other, zero_of(c, p->other->type));
     }
 }
 
@@ -152,6 +157,16 @@ static bool runs_along(Ctx *c, Expr *index, Var *lane, int64_t lanes) {
 static bool is_async(const Pieces *p) {
     int64_t bytes = p->lanes * (int64_t)dtype_bytes(p->value->type);
     return p->value->kind == E_LOAD && bytes >= 4;
+}
+
+/* A border is the copy's own. */
+static void take_guard(Ctx *c, Pieces *p) {
+    Expr *other = p->value->arg[2];
+    bool zeros = other == zero_of(c, p->value->type);
+    if (!zeros && (!p->lane || expr_uses_var(other, p->lane))) return;
+    require(c, &p->cond, p->value->arg[0]);
+    if (!zeros) p->other = other;
+    p->value = p->value->arg[1];
 }
 
 /* False: the elements of such a piece are no neighbours, or not all of one kind. */
@@ -174,10 +189,7 @@ static bool make_pieces(Apply *a, const StageBox *box, Expr *at, int64_t lanes, 
     bind_region(a, g, p);
     Stmt part = part_of(a, g);
     p->value = put_in(a, p, apply_loads(a, &part, part.value, false));
-    if (p->value->kind == E_GUARD && p->value->arg[2] == zero_of(c, p->value->type)) {
-        require(c, &p->cond, p->value->arg[0]);
-        p->value = p->value->arg[1];
-    }
+    if (p->value->kind == E_GUARD) take_guard(c, p);
     require_inside(a, &part, p);
     p->to = put_in(a, p, apply_stage_offset(a, box));
     a->bound.n = n;
@@ -220,7 +232,7 @@ static void copy_piece(Apply *a, const Pieces *p, Tensor *buffer, LBody *body) {
     lleaf_operands(c, l);
     l->args[0] = p->value->tensor, l->iargs[0] = from;
     l->hi = expr_int(c, p->lanes);
-    l->cond = p->cond;
+    l->cond = p->cond, l->value = p->other;
 }
 
 /* One copy, for a round of its loop. */

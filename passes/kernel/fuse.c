@@ -20,7 +20,7 @@ typedef struct Fuse {
     Program *p;
     Ctx *ctx;
     Block *block;
-    bool narrow; /* wide copies of constants are made where they are read, however often */
+    bool narrow; /* constants and bytes are widened where they are read, however often */
     bool changed;
 } Fuse;
 
@@ -82,7 +82,9 @@ static Stmt *lone_map(Fuse *f, Item *it) {
     return use_of(f, s->out)->n_writers == 1 && !s->out->state ? s : NULL;
 }
 
-static bool is_view(const Stmt *s) {
+/* Or what is better read in few bytes, and widened where it is read. */
+static bool is_view(const Fuse *f, const Stmt *s) {
+    if (f->narrow && widens_bytes(s)) return true;
     return expr_cost(s->value) == 0 && s->value->kind != E_OP;
 }
 
@@ -180,7 +182,7 @@ static bool reads(const Item *it, const Tensor *t) {
 /* The block's readers of s->out take its definition; true if that made any change. */
 static bool inline_map(Fuse *f, Item *def, bool view) {
     Stmt *s = lone_map(f, def);
-    if (!s || is_view(s) != view) return false;
+    if (!s || is_view(f, s) != view) return false;
     bool changed = false;
     if (!view && use_of(f, s->out)->n_readers != 1) return false;
     for (int i = 0; i < f->block->items.n; i++) {

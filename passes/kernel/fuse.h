@@ -26,6 +26,9 @@ Expr *expr_replace_loads(Ctx *, Expr *, Tensor *of, const Stmt *d);
  * subscript where a variable of the other kind (domain, reduction) does: a window? */
 bool stmt_has_lanes(Ctx *, const Stmt *);
 
+/* Does the map make nothing but integers of 8 bits, minus a number, in a wider type? */
+bool widens_bytes(const Stmt *);
+
 /* Does the map make nothing but a copy of constants in a type of twice the bits or more? */
 bool widens_constants(const Stmt *);
 

@@ -206,7 +206,16 @@ bool stmt_has_lanes(Ctx *ctx, const Stmt *s) {
     return false;
 }
 
-/* ---- constants in a wider type ---- */
+/* ---- what is read in few bytes ---- */
+bool widens_bytes(const Stmt *s) {
+    const Expr *e = s->value;
+    if (s->kind != ST_MAP || s->out->dtype != DT_I32) return false;
+    if (e->kind == E_OP && e->op == SOP_sub && expr_cost(e->arg[1]) == 0) e = e->arg[0];
+    if (e->kind != E_OP || e->op != SOP_cast) return false;
+    e = e->arg[0];
+    return e->kind == E_LOAD && (e->type == DT_I8 || e->type == DT_U8) && !e->tensor->packed;
+}
+
 typedef struct Sources {
     int bits; /* of the narrowest constant */
     bool others;

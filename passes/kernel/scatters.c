@@ -49,12 +49,6 @@ static int place_of(const Kernel *k) {
     return 0;
 }
 
-static void insert(Ctx *c, Block *b, int at, Item *it) {
-    vec_push(c->perm, &b->items, it);
-    for (int i = b->items.n - 1; i > at; i--) b->items.at[i] = b->items.at[i - 1];
-    b->items.at[at] = it;
-}
-
 /* The statements in front of `at` leave for a kernel in front. */
 static void cut(Program *p, Block *b, int item, int at) {
     Kernel *k = b->items.at[item]->kernel, *first;
@@ -64,9 +58,8 @@ static void cut(Program *p, Block *b, int item, int at) {
     for (int i = 0; i < at; i++) vec_push(p->ctx->perm, &first->stmts, k->stmts.at[i]);
     for (int i = at; i < k->stmts.n; i++) k->stmts.at[i - at] = k->stmts.at[i];
     k->stmts.n -= at;
-    Item *it = NEW(p->ctx->perm, Item);
-    *it = (Item){.kind = ITEM_KERNEL, .kernel = first, .device = b->items.at[item]->device};
-    insert(p->ctx, b, item, it);
+    bool device = b->items.at[item]->device;
+    item_insert(p, b, item, first)->device = device;
 }
 
 static bool cut_block(Program *p, Block *b) {

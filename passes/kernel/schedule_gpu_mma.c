@@ -1,4 +1,4 @@
-/* The loops of a tile whose warps multiply matrices of f16 or bf16 (tensor cores).
+/* The loops of a tile whose warps multiply matrices (tensor cores).
  *
  *   split i.1 by 64 -> i.w i.2 exact      warps
  *   split i.2 by 16 -> i.m i.3 exact      the rows of a matrix
@@ -13,9 +13,10 @@
  *     }
  *     for i.m unroll { for i.h unroll { for j.m unroll { for j.e unroll { do %y } } } }
  *   } } } } */
+#include "ir/mma.h"
 #include "passes/kernel/schedule_gpu_tile.h"
 
-enum { MATRIX_ROWS = 16, MATRIX_COLUMNS = 8, MATRIX_STEPS = 16, LANE_ROWS = 8, LANE_COLUMNS = 2 };
+enum { LANE_COLUMNS = 2 };
 
 void gpu_mma_split(GpuTile *t, Side *side, int64_t tile, int64_t each) {
     Sched *s = t->s;
@@ -23,9 +24,8 @@ void gpu_mma_split(GpuTile *t, Side *side, int64_t tile, int64_t each) {
     Var *of_warp, *of_matrix;
     CHECK(tile % each == 0);
     how_split(s, side->own, each, TAIL_EXACT, &side->warp, &of_warp);
-    how_split(s, of_warp, rows ? MATRIX_ROWS : MATRIX_COLUMNS, TAIL_EXACT, &side->matrix,
-              &of_matrix);
-    if (rows) how_split(s, of_matrix, LANE_ROWS, TAIL_EXACT, &side->each, &side->lane);
+    how_split(s, of_warp, rows ? MMA_ROWS : MMA_COLUMNS, TAIL_EXACT, &side->matrix, &of_matrix);
+    if (rows) how_split(s, of_matrix, MMA_LANE_ROWS, TAIL_EXACT, &side->each, &side->lane);
     else how_split(s, of_matrix, LANE_COLUMNS, TAIL_EXACT, &side->lane, &side->each);
 }
 
@@ -49,7 +49,7 @@ Nest *gpu_mma_own(GpuTile *t, Nest *at) {
 
 void gpu_mma_sum(GpuTile *t, Nest *at) {
     Var *round, *step;
-    how_split(t->s, t->steps, MATRIX_STEPS, TAIL_EXACT, &round, &step);
+    how_split(t->s, t->steps, t->steps_each, TAIL_EXACT, &round, &step);
     at = own(t, nest_loop(t->s, at, round, BIND_UNROLL), BIND_MMA);
     nest_stmt(t->s, nest_loop(t->s, at, step, BIND_MMA), t->sum);
 }

@@ -14,6 +14,7 @@
  * still few, groups of threads of a block share the reduction: the recipe says how. */
 #include "passes/kernel/schedule_gpu_tile.h"
 
+#include "ir/mma.h"
 #include "passes/kernel/schedule_tile.h"
 
 enum {
@@ -34,7 +35,7 @@ static const TileShape shapes[] = {
     {64, 64, 16, 4, 4, 0.75}, {32, 64, 16, 4, 4, 0.6},  {32, 32, 16, 4, 4, 0.45},
 };
 
-/* For warps that multiply matrices. */
+/* For warps that multiply matrices; depth: of elements of 2 bytes. */
 static const TileShape matrix_shapes[] = {
     {128, 128, 32, 64, 64, 1.0}, {128, 64, 32, 32, 32, 0.85}, {64, 128, 32, 32, 32, 0.85},
     {64, 64, 32, 32, 32, 0.7},   {32, 64, 32, 16, 32, 0.5},   {32, 32, 32, 16, 16, 0.35},
@@ -107,25 +108,30 @@ static bool choose_sides(GpuTile *t) {
     return is_large(t->side[0].extent, LEAST_SIDE) && is_large(t->side[1].extent, LEAST_SIDE);
 }
 
+/* Steps of bytes must be neighbours in a copy; constants are stored so. */
+static bool are_bytes(const GpuTile *t) {
+    return t->matrices && t->sum->value->type == DT_I32;
+}
+
 static void find_stride(void *user, const Expr *e);
 
 typedef struct Stride {
     Ctx *ctx;
     Var *v;
     int64_t most;
-    bool near;
+    bool near, constants; /* constants count, too: they are where they shall be */
 } Stride;
 
 static void find_stride(void *user, const Expr *e) {
     Stride *s = user;
-    if (e->kind != E_LOAD || e->tensor->space == SP_CONST) return;
+    if (e->kind != E_LOAD || (e->tensor->space == SP_CONST && !s->constants)) return;
     int64_t stride = load_stride(s->ctx, e, s->v);
     s->near |= stride == 1;
     s->most = MAX(s->most, stride);
 }
 
 static Stride stride_of(const GpuTile *t, const Expr *factor, Var *v) {
-    Stride s = {t->s->ctx, v, 0, false};
+    Stride s = {t->s->ctx, v, 0, false, are_bytes(t)};
     expr_visit(factor, find_stride, &s);
     return s;
 }
@@ -171,6 +177,13 @@ static double cost_of(const GpuTile *t, const TileShape *s) {
     return (double)(rounds * s->rows * s->columns) / s->speed;
 }
 
+/* Bytes: twice the steps, where the reduction's innermost variable has whole rounds of them. */
+static void deepen(GpuTile *t) {
+    int64_t depth = t->shape.depth;
+    t->shape.depth *= 2;
+    if (!gpu_tile_is_long(t, t->red[t->n_red - 1], 1)) t->shape.depth = depth;
+}
+
 /* A later revision takes a smaller one than the one before it, as long as there is one. */
 static void choose_shape(GpuTile *t) {
     const TileShape *all = t->matrices ? matrix_shapes : shapes, *best = all;
@@ -179,6 +192,7 @@ static void choose_shape(GpuTile *t) {
         if (cost_of(t, &all[i]) < cost_of(t, best)) best = &all[i];
     for (int i = 0; i < t->s->revision && best + 1 < all + n; i++) best++;
     t->shape = *best;
+    if (are_bytes(t)) deepen(t);
 }
 
 int64_t gpu_tile_threads(const GpuTile *t) {
@@ -208,16 +222,19 @@ static void choose_slices(GpuTile *t) {
     t->sum->red = arena_copy(t->s->ctx->perm, t->red, sizeof(Var *) * (size_t)t->n_red);
 }
 
-/* The order in which a warp adds up the products of 16 steps is the processor's own. */
-static bool are_matrices(const GpuTile *t) {
-    DType a = gpu_tile_type(factor_of(t, 0)), b = gpu_tile_type(factor_of(t, 1));
-    return !t->s->strict && a == b && (a == DT_F16 || a == DT_BF16) &&
-           t->sum->value->type == DT_F32;
+/* The order in which a warp adds up products of floats is the processor's own. */
+static void look_for_matrices(GpuTile *t) {
+    DType a = gpu_tile_type(factor_of(t, 0)), b = gpu_tile_type(factor_of(t, 1)),
+          sum = mma_sum(a, b);
+    t->matrices =
+        sum != DT_NONE && sum == t->sum->value->type && (!t->s->strict || !dtype_is_float(sum));
+    if (t->matrices) t->steps_each = mma_steps(a);
 }
 
 /* ---- constants are stored in blocks of the tile's width ---- */
 static void pack_side(GpuTile *t, const Side *side, int64_t width) {
     Tile pack = {.s = t->s, .sum = t->sum, .lanes = side->vars[0], .nr = width};
+    pack.along = are_bytes(t);
     if (side->n != 1) return;
     memcpy(pack.red, t->red, sizeof pack.red);
     stmt_loads(t->sum, &pack.loads);
@@ -228,7 +245,7 @@ bool schedule_gpu_tile(Sched *s) {
     GpuTile t = {.s = s};
     if (!schedule_is_gpu(s) || !has_form(&t) || !choose_sides(&t) || !order_reduction(&t))
         return false;
-    t.matrices = are_matrices(&t);
+    look_for_matrices(&t);
     choose_shape(&t);
     choose_slices(&t);
     pack_side(&t, &t.side[0], t.shape.rows);

@@ -29,8 +29,9 @@ typedef struct GpuTile {
     Var *batch[MAX_RANK], *red[MAX_RANK]; /* red: outermost first */
     int n_batch, n_red;
     TileShape shape;
-    bool matrices; /* factors of f16 or bf16: warps multiply matrices */
-    int slices;    /* groups of threads that share the steps of a round; their sums are combined */
+    bool matrices;  /* factors of types that warps multiply as matrices (ir/mma.h) */
+    int steps_each; /* of these: steps of a matrix */
+    int slices;     /* groups of threads that share the steps of a round; their sums are combined */
     /* of the reduction: rounds, steps of one, of these which slice (NULL: one) and steps of it */
     Var *round, *depth, *slice, *steps;
 } GpuTile;

@@ -33,14 +33,14 @@ static int lane_dim(const Expr *load, const Var *v) {
 }
 
 /* Layout [others, lanes / nr, reduction order, lanes % nr]; not in blocks where the lanes share
- * their subscript (groups), or where threads of a warp have neighbouring ones. NULL where a
- * reduction variable shares its subscript. */
+ * their subscript (groups), or where threads of a warp have neighbouring ones. Along the reduction:
+ * [others, lanes, reduction order]. NULL where a reduction variable shares its subscript. */
 static Layout *panel_layout(Tile *t, const Expr *load) {
     Layout *l = NEW(t->s->ctx->perm, Layout);
     bool used[MAX_RANK] = {false};
     int lane = lane_dim(load, t->lanes);
     bool warp = schedule_is_gpu(t->s) && t->nr < WARP;
-    bool blocks = load->arg[lane] == t->lanes->self && !warp;
+    bool blocks = load->arg[lane] == t->lanes->self && !warp && !t->along;
     used[lane] = true;
     for (int i = 0; i < t->sum->n_red; i++) {
         int d = dim_of(load, t->red[i]);
@@ -51,11 +51,12 @@ static Layout *panel_layout(Tile *t, const Expr *load) {
         if (!used[d]) l->at[l->n++] = (LayoutDim){d, 1, 0};
     if (l->n + load->n - 1 >= MAX_RANK) return NULL;
     if (blocks) l->at[l->n++] = (LayoutDim){lane, t->nr, 0};
+    if (t->along) l->at[l->n++] = (LayoutDim){lane, 1, 0};
     for (int i = 0; i < t->sum->n_red; i++) {
         int d = dim_of(load, t->red[i]);
         if (d >= 0) l->at[l->n++] = (LayoutDim){d, 1, 0};
     }
-    l->at[l->n++] = (LayoutDim){lane, 1, blocks ? t->nr : 0};
+    if (!t->along) l->at[l->n++] = (LayoutDim){lane, 1, blocks ? t->nr : 0};
     return l;
 }
 

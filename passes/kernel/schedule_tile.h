@@ -15,6 +15,7 @@ typedef struct Tile {
     Var *rows[MAX_RANK], *batch[MAX_RANK];
     int n_rows, n_batch;
     Var *red[MAX_RANK];    /* outermost first */
+    bool along;            /* constants are stored along the reduction, not the lanes */
     int64_t mr, nr;        /* tile: rows, lanes (elements) */
     Var *p, *p_out, *p_in, *n_out, *n_in;
 } Tile;

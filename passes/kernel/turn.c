@@ -106,9 +106,7 @@ static Tensor *copy_kernel(Turn *t, Block *b, int at, const Stmt *s, const Choic
     k->n_origin = b->items.at[at]->kernel->n_origin;
     Expr *value = expr_subst(t->ctx, (Expr *)ch->load, &sub);
     vec_push(t->ctx->perm, &k->stmts, stmt_new(t->ctx, ST_MAP, copy, dom, n, value));
-    Item *it = item_kernel(t->p, b, k);
-    for (int i = b->items.n - 1; i > at; i--) b->items.at[i] = b->items.at[i - 1];
-    b->items.at[at] = it;
+    item_insert(t->p, b, at, k);
     return copy;
 }
 

@@ -44,28 +44,27 @@ inline void copies_wait(unsigned open) {
     t->n_copies = n;
 }
 
-struct Products { /* what a lane holds of a sum, and of both factors */
-    float sum[4];
+template <typename T> struct Products { /* what a lane holds of a sum, and of both factors */
+    T sum[4];
     uint32_t a[4], b[2];
 };
-/* A warp's: row and step of a fragment's element are those of runtime/tiles.h. */
-template <float (*value)(uint16_t)> void add_products(const void *const *in, void *const *out) {
-    float a[16][16], b[8][16];
+/* A warp's, with n elements in a register: rows and steps are those of runtime/tiles.h. */
+template <typename T, int n, T (*left)(uint32_t, int), T (*right)(uint32_t, int), T (*add)(T, T, T)>
+void add_products(const void *const *in, void *const *out) {
+    T a[16][8 * n], b[8][8 * n];
     for (int l = 0; l < WARP; l++) {
-        const Products *p = (const Products *)in[l];
-        for (int i = 0; i < 8; i++) {
-            int step = l % 4 * 2 + i / 4 * 8 + i % 2;
-            a[l / 4 + i / 2 % 2 * 8][step] = value((uint16_t)(p->a[i / 2] >> i % 2 * 16));
-            if (i < 4)
-                b[l / 4][l % 4 * 2 + i / 2 * 8 + i % 2] =
-                    value((uint16_t)(p->b[i / 2] >> i % 2 * 16));
-        }
+        const Products<T> *p = (const Products<T> *)in[l];
+        for (int r = 0; r < 4; r++)
+            for (int i = 0; i < n; i++) {
+                a[l / 4 + r % 2 * 8][(l % 4 + r / 2 * 4) * n + i] = left(p->a[r], i);
+                if (r < 2) b[l / 4][(l % 4 + r * 4) * n + i] = right(p->b[r], i);
+            }
     }
     for (int l = 0; l < WARP; l++) {
-        Products *p = (Products *)out[l];
+        Products<T> *p = (Products<T> *)out[l];
         for (int i = 0; i < 4; i++) {
-            const float *row = a[l / 4 + i / 2 * 8], *column = b[l % 4 * 2 + i % 2];
-            for (int k = 0; k < 16; k++) p->sum[i] += row[k] * column[k];
+            const T *row = a[l / 4 + i / 2 * 8], *column = b[l % 4 * 2 + i % 2];
+            for (int k = 0; k < 8 * n; k++) p->sum[i] = add(p->sum[i], row[k], column[k]);
         }
     }
 }

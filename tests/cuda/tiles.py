@@ -14,7 +14,10 @@ from onnx import TensorProto as T
 from onnx import helper
 
 RNG = np.random.default_rng(1)
-TYPES = {"f32": (T.FLOAT, 1e-5), "f16": (T.FLOAT16, 4e-3), "bf16": (T.BFLOAT16, 3e-2)}
+TYPES = {"f32": (T.FLOAT, 1e-5), "f16": (T.FLOAT16, 4e-3), "bf16": (T.BFLOAT16, 3e-2),
+         "u8": (T.UINT8, 0), "i8": (T.INT8, 0)}
+STORED = {T.FLOAT: np.float32, T.FLOAT16: np.float16, T.BFLOAT16: "<u2", T.UINT8: np.uint8,
+          T.INT8: np.int8, T.INT32: np.int32}
 
 
 class Model:
@@ -26,8 +29,9 @@ class Model:
         self.nodes, self.inputs, self.outputs, self.consts = [], [], [], []
         self.dims = {}
 
-    def input(self, name, *dims):
-        self.inputs.append(helper.make_tensor_value_info(name, self.type, dims))
+    def input(self, name, *dims, dtype=None):
+        of = TYPES[dtype or self.dtype][0]
+        self.inputs.append(helper.make_tensor_value_info(name, of, dims))
         return name
 
     def const(self, name, *dims):
@@ -35,15 +39,28 @@ class Model:
         self.consts.append(helper.make_tensor(name, self.type, dims, values.flatten()))
         return name
 
+    def whole(self, name, dtype, *dims, values=None):
+        """A constant of whole numbers, of the whole range where none are given."""
+        of = STORED[dtype]
+        if values is None:
+            values = RNG.integers(np.iinfo(of).min, np.iinfo(of).max, dims, endpoint=True)
+        self.consts.append(helper.make_tensor(name, dtype, dims, np.asarray(values).flatten()))
+        return name
+
+    def real(self, value):
+        name = f"real{len(self.consts)}"
+        self.consts.append(helper.make_tensor(name, T.FLOAT, [], [value]))
+        return name
+
     def node(self, op, *inputs, **attributes):
         out = f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, inputs, [out], **attributes))
         return out
 
-    def output(self, value):
+    def output(self, value, of=None):
         name = f"y{len(self.outputs)}"
         self.nodes.append(helper.make_node("Identity", [value], [name]))
-        self.outputs.append(helper.make_tensor_value_info(name, self.type, None))
+        self.outputs.append(helper.make_tensor_value_info(name, of or self.type, None))
 
     def save(self, folder):
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, self.consts)
@@ -93,12 +110,65 @@ def windows(dtype):
     return m
 
 
+def integers(dtype):
+    """Products of bytes: zero points that are constant, absent, given, of rows and of columns;
+    constants in both types, with ranges that fit and that do not; either factor turned."""
+    m = Model(f"integers_{dtype}", dtype)
+    x = m.input("x", 2, 70, 52)
+    z117, z128 = m.whole("z117", m.type, values=117), m.whole("z128", T.UINT8, values=128)
+    m.output(m.node("MatMulInteger", x, m.whole("w", T.INT8, 52, 96), z117), T.INT32)
+    m.output(m.node("MatMulInteger", x, m.whole("v", T.UINT8, 52, 33), z117, z128), T.INT32)
+    m.output(m.node("MatMulInteger", x, m.whole("u", T.UINT8, 52, 40), "",
+                    m.whole("columns", T.UINT8, 40)), T.INT32)
+    q, zq = m.input("q", 2, 40, 52, dtype="u8"), m.input("zq", dtype="u8")
+    m.output(m.node("MatMulInteger", x, m.node("Transpose", q, perm=[0, 2, 1]),
+                    m.input("zx", dtype=dtype), zq), T.INT32)
+    rows = m.node("MatMulInteger", m.input("a", 37, 64), m.input("b", 64, 24, dtype="i8"),
+                  m.input("rows", 37), m.input("zb", 24, dtype="i8"))
+    m.output(rows, T.INT32)
+    y = m.node("QLinearMatMul", x, m.real(0.02), z117, m.whole("t", T.INT8, 52, 48), m.real(0.03),
+               m.whole("z3", T.INT8, values=3), m.real(0.5), z117)
+    m.output(y)
+    return m
+
+
+def integer_sizes(dtype, rows, steps):
+    m = Model(f"integer_sizes_{dtype}_{rows}_{steps}", dtype)
+    x, zx = m.input("x", "M", "K"), m.input("zx")
+    m.output(m.node("MatMulInteger", x, m.input("z", "K", 24, dtype="i8"), zx), T.INT32)
+    m.output(m.node("MatMulInteger", m.input("u", "M", 32), m.whole("w", T.INT8, 32, 40), zx),
+             T.INT32)
+    m.dims = {"M": rows, "K": steps}
+    return m
+
+
+def integer_windows(dtype):
+    """Convolutions of bytes: borders that are the zero point, groups, biases, a chain."""
+    m = Model(f"integer_windows_{dtype}", dtype)
+    x, sx, zx = m.input("x", 1, 3, 15, 14), m.real(0.02), m.whole("zx", m.type, values=99)
+    sw, zw = m.real(0.01), m.whole("zw", T.INT8, values=0)
+    zy = m.whole("zy", m.type, values=7)
+    a = m.node("QLinearConv", x, sx, zx, m.whole("w1", T.INT8, 32, 3, 5, 5), sw, zw, sx, zy,
+               m.whole("b1", T.INT32, 32, values=RNG.integers(-999, 999, 32)), pads=[2, 2, 2, 2])
+    b = m.node("QLinearConv", a, sx, zy, m.whole("w2", T.INT8, 64, 32, 3, 3), sw, zw, sx, zy,
+               pads=[1, 1, 1, 1], strides=[2, 1])
+    m.output(m.node("QLinearConv", b, sx, zy, m.whole("w3", T.INT8, 40, 64, 1, 1), sw, zw, sx, zy))
+    m.output(m.node("ConvInteger", b, m.whole("w4", T.INT8, 48, 16, 3, 3), m.input("zi"),
+                    pads=[1, 1, 1, 1], group=4), T.INT32)
+    return m
+
+
 def models():
-    for dtype in TYPES:
+    for dtype in ("f32", "f16", "bf16"):
         yield products(dtype)
         yield windows(dtype)
         yield sizes(dtype, 1, 5)
         yield sizes(dtype, 65, 48)
+    for dtype in ("u8", "i8"):
+        yield integers(dtype)
+        yield integer_windows(dtype)
+        yield integer_sizes(dtype, 6, 5)
+        yield integer_sizes(dtype, 65, 96)
 
 
 def run(command, settings=None):
@@ -119,9 +189,10 @@ def values(model, program, folder, settings=None):
         command += ["--output", f"{info.name}={file}"]
     run(command, settings)
     out = []
-    for file in files:
-        raw = np.fromfile(file, dtype={"f32": np.float32, "f16": np.float16}.get(model.dtype, "<u2"))
-        if model.dtype == "bf16":
+    for info, file in zip(model.outputs, files):
+        of = info.type.tensor_type.elem_type
+        raw = np.fromfile(file, dtype=STORED[of])
+        if of == T.BFLOAT16:
             raw = (raw.astype(np.uint32) << 16).view(np.float32)
         out.append(raw.astype(np.float64))
     return out

@@ -1,0 +1,15 @@
+/* Which element types a warp of a GPU multiplies as matrices. */
+#include "ir/mma.h"
+
+static bool is_byte(DType t) {
+    return t == DT_I8 || t == DT_U8;
+}
+
+DType mma_sum(DType left, DType right) {
+    if (left == right && (left == DT_F16 || left == DT_BF16)) return DT_F32;
+    return is_byte(left) && is_byte(right) ? DT_I32 : DT_NONE;
+}
+
+int mma_steps(DType t) {
+    return MMA_STEP_BYTES / (int)dtype_bytes(t);
+}
