@@ -60,6 +60,7 @@ void torture_loops(Loops *, const char *after);
 
 /* ---- graph/ ---- */
 bool pass_fold(Graph *, const Options *);
+bool pass_quantized(Graph *, const Options *);
 bool pass_cse(Graph *);
 bool pass_dce(Graph *);
 bool pass_algebra(Graph *);

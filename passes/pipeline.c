@@ -54,6 +54,7 @@ bool run_graph_passes(Graph *g, const Options *opt) {
     GRAPH(rdp);
     GRAPH(demands);
     if (opt->level == 0) return diag_errors(g->ctx) == 0;
+    if (opt->level > 1) GRAPH(quantized, opt); /* before fold makes floats of weights */
     GRAPH(fold, opt);
     GRAPH(cse);
     for (int round = 0; round < rounds[opt->level]; round++) {

@@ -132,6 +132,22 @@ def integers(dtype):
     return m
 
 
+def quantized():
+    """Floats that were quantized: products and convolutions of integers, scales of all and of each
+    column, biases."""
+    m = Model("quantized", "f32")
+    zx, s = m.whole("zx", T.UINT8, values=90), m.real(0.02)
+    x = m.node("DequantizeLinear", m.input("x", 2, 33, 40, dtype="u8"), s, zx)
+    w = m.node("DequantizeLinear", m.whole("w", T.INT8, 40, 48), m.const("sw", 48), axis=1)
+    m.output(m.node("Add", m.node("MatMul", x, w), m.const("b", 48)))
+    q = m.node("DequantizeLinear", m.input("q", 2, 40, 36, dtype="i8"), s)
+    m.output(m.node("MatMul", x, q))
+    image = m.node("DequantizeLinear", m.input("image", 1, 16, 9, 8, dtype="u8"), s, zx)
+    v = m.node("DequantizeLinear", m.whole("v", T.INT8, 24, 8, 3, 3), m.const("sv", 24), axis=0)
+    m.output(m.node("Conv", image, v, m.const("c", 24), pads=[1, 1, 1, 1], group=2))
+    return m
+
+
 def integer_sizes(dtype, rows, steps):
     m = Model(f"integer_sizes_{dtype}_{rows}_{steps}", dtype)
     x, zx = m.input("x", "M", "K"), m.input("zx")
@@ -164,6 +180,7 @@ def models():
         yield windows(dtype)
         yield sizes(dtype, 1, 5)
         yield sizes(dtype, 65, 48)
+    yield quantized()
     for dtype in ("u8", "i8"):
         yield integers(dtype)
         yield integer_windows(dtype)
