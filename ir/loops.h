@@ -48,7 +48,8 @@ typedef enum LKind {
     L_WAIT,   /* CUDA: until all groups of this thread but the last `lo` have arrived */
     /* CUDA, by a whole warp: the elements of a matrix of `width` rows (16, or 8 of the right
      * factor, whose rows are its columns) and 32 bytes of steps that this thread holds for L_MMA:
-     * in the u32 tensor[index..]. Element (r, k) is args[0][iargs[0] + r*iargs[1] + k*iargs[2]] */
+     * in the u32 tensor[index..]. Element (r, k) is args[0][iargs[0] + r*iargs[1] + k*iargs[2]];
+     * f32 is rounded to tf32 (ir/mma.h) */
     L_FRAGMENT,
     /* CUDA, by a whole warp: a product of a fragment of 16 rows, args[0][iargs[0]..], and one of 8,
      * args[1][iargs[1]..], of `dtype` and `right`, is added to a matrix of 16 x 8 in f32, of

@@ -151,6 +151,13 @@ static int step_of(int lane, int width, int at, int each) {
     return (lane % MMA_LANE_COLUMNS + half * MMA_LANE_COLUMNS) * each;
 }
 
+static void round_register(char *reg) {
+    uint32_t bits;
+    memcpy(&bits, reg, sizeof bits);
+    bits = mma_tf32(bits);
+    memcpy(reg, &bits, sizeof bits);
+}
+
 void linterp_fragment(Interp *it, const LStmt *l) {
     int lane = (int)(it->team->current % WARP);
     size_t size = dtype_bytes(l->args[0]->dtype);
@@ -165,6 +172,7 @@ void linterp_fragment(Interp *it, const LStmt *l) {
             const char *value = linterp_address(it, l->args[0], at);
             if (value) memcpy(reg + size * (size_t)k, value, size);
         }
+        if (l->args[0]->dtype == DT_F32 && reg) round_register(reg);
     }
 }
 

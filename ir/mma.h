@@ -15,6 +15,8 @@ enum {
     MMA_REGISTER = 4
 };
 
+/* An f32 as fragments hold it: tf32, with 11 of 24 bits, to nearest, ties away from zero. */
+uint32_t mma_tf32(uint32_t bits);
 /* The type in which products of these are added up; DT_NONE: there is no such instruction. */
 DType mma_sum(DType left, DType right);
 int mma_steps(DType); /* of a fragment with these elements */

@@ -153,12 +153,37 @@ template <typename T> OPS void load_right_steps(uint32_t *to, const T *from, int
     gather_right(to, from, 1, stride);
 }
 
+/* Of f32, tf32: without the last 13 bits, rounded to nearest, ties away from zero. */
+OPS uint32_t tf32_of(uint32_t r) {
+#if TILES_PTX
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(r) : "f"(f32_of_bits(r)));
+    return r;
+#else
+    uint32_t size = r & 0x7fffffff;
+    if (size > 0x7f800000) return 0x7fffffff;
+    return size == 0x7f800000 ? r : (r + 0x1000) & ~0x1fffu;
+#endif
+}
+#define TILES_TF32(load, n)                                                                        \
+    OPS void load(uint32_t *to, const float *from, int stride) {                                   \
+        load(to, (const uint32_t *)from, stride);                                                  \
+        for (int i = 0; i < n; i++) to[i] = tf32_of(to[i]);                                        \
+    }
+TILES_TF32(load_left_rows, 4)
+TILES_TF32(load_left_steps, 4)
+TILES_TF32(load_right_rows, 2)
+TILES_TF32(load_right_steps, 2)
+
 /* ---- the elements of a register, and what is added up ---- */
 OPS float element_f16(uint32_t r, int i) {
     return f32_of_f16((uint16_t)(r >> 16 * i));
 }
 OPS float element_bf16(uint32_t r, int i) {
     return f32_of_bf16((uint16_t)(r >> 16 * i));
+}
+OPS float element_f32(uint32_t r, int i) {
+    (void)i;
+    return f32_of_bits(r);
 }
 OPS int32_t element_u8(uint32_t r, int i) {
     return (uint8_t)(r >> 8 * i);
@@ -220,6 +245,7 @@ OPS int32_t add_product(int32_t sum, int32_t a, int32_t b) {
 #endif
 TILES_PRODUCTS(f16, f16, f16, 2, float, "f", "m16n8k16.row.col.f32.f16.f16.f32")
 TILES_PRODUCTS(bf16, bf16, bf16, 2, float, "f", "m16n8k16.row.col.f32.bf16.bf16.f32")
+TILES_PRODUCTS(f32, f32, f32, 1, float, "f", "m16n8k8.row.col.f32.tf32.tf32.f32")
 TILES_PRODUCTS(u8, u8, u8, 4, int32_t, "r", "m16n8k32.row.col.s32.u8.u8.s32")
 TILES_PRODUCTS(i8, i8, i8, 4, int32_t, "r", "m16n8k32.row.col.s32.s8.s8.s32")
 TILES_PRODUCTS(u8_i8, u8, i8, 4, int32_t, "r", "m16n8k32.row.col.s32.u8.s8.s32")

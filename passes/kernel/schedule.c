@@ -50,6 +50,7 @@ void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt
                .level = opt->level,
                .revision = revision,
                .strict = opt->fp == FP_STRICT,
+               .fast = opt->fp == FP_FAST,
                .how = new_how(p, m)};
     int64_t lo, hi;
     bool done = schedule_gpu_attention(&s) || schedule_gpu_rows(&s) || schedule_gpu_scan(&s) ||

@@ -12,6 +12,7 @@ typedef struct Sched {
     int level;   /* -O */
     int revision; /* so often the code of the schedule before this one asked too much of a GPU */
     bool strict; /* --fp=strict: a sum stays the one chain that its recipe says */
+    bool fast;   /* --fp=fast: factors in f32 may lose bits */
     How *how;
     /* Versions by shape class: where the number of rows of a tile is symbolic, a version for few
      * rows stands in front. */

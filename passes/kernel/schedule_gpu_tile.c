@@ -108,9 +108,10 @@ static bool choose_sides(GpuTile *t) {
     return is_large(t->side[0].extent, LEAST_SIDE) && is_large(t->side[1].extent, LEAST_SIDE);
 }
 
-/* Steps of bytes must be neighbours in a copy; constants are stored so. */
-static bool are_bytes(const GpuTile *t) {
-    return t->matrices && t->sum->value->type == DT_I32;
+/* Steps shall be neighbours in a copy, which nothing turns but elements of 16 bits; constants are
+ * stored so. */
+static bool steps_are_neighbours(const GpuTile *t) {
+    return t->matrices && t->steps_each != mma_steps(DT_F16);
 }
 
 static void find_stride(void *user, const Expr *e);
@@ -131,7 +132,7 @@ static void find_stride(void *user, const Expr *e) {
 }
 
 static Stride stride_of(const GpuTile *t, const Expr *factor, Var *v) {
-    Stride s = {t->s->ctx, v, 0, false, are_bytes(t)};
+    Stride s = {t->s->ctx, v, 0, false, steps_are_neighbours(t)};
     expr_visit(factor, find_stride, &s);
     return s;
 }
@@ -177,11 +178,12 @@ static double cost_of(const GpuTile *t, const TileShape *s) {
     return (double)(rounds * s->rows * s->columns) / s->speed;
 }
 
-/* Bytes: twice the steps, where the reduction's innermost variable has whole rounds of them. */
-static void deepen(GpuTile *t) {
-    int64_t depth = t->shape.depth;
-    t->shape.depth *= 2;
-    if (!gpu_tile_is_long(t, t->red[t->n_red - 1], 1)) t->shape.depth = depth;
+/* As many bytes of steps as those of 16 bits have; of bytes only where the reduction's innermost
+ * variable has whole rounds of them. */
+static void adapt_depth(GpuTile *t) {
+    int64_t depth = t->shape.depth, wanted = depth * t->steps_each / mma_steps(DT_F16);
+    t->shape.depth = wanted;
+    if (wanted > depth && !gpu_tile_is_long(t, t->red[t->n_red - 1], 1)) t->shape.depth = depth;
 }
 
 /* A later revision takes a smaller one than the one before it, as long as there is one. */
@@ -192,7 +194,7 @@ static void choose_shape(GpuTile *t) {
         if (cost_of(t, &all[i]) < cost_of(t, best)) best = &all[i];
     for (int i = 0; i < t->s->revision && best + 1 < all + n; i++) best++;
     t->shape = *best;
-    if (are_bytes(t)) deepen(t);
+    if (t->matrices) adapt_depth(t);
 }
 
 int64_t gpu_tile_threads(const GpuTile *t) {
@@ -222,19 +224,20 @@ static void choose_slices(GpuTile *t) {
     t->sum->red = arena_copy(t->s->ctx->perm, t->red, sizeof(Var *) * (size_t)t->n_red);
 }
 
-/* The order in which a warp adds up products of floats is the processor's own. */
+/* The order in which a warp adds up products of floats is the processor's own; those of f32 lose
+ * bits. */
 static void look_for_matrices(GpuTile *t) {
     DType a = gpu_tile_type(factor_of(t, 0)), b = gpu_tile_type(factor_of(t, 1)),
           sum = mma_sum(a, b);
-    t->matrices =
-        sum != DT_NONE && sum == t->sum->value->type && (!t->s->strict || !dtype_is_float(sum));
+    bool allowed = !dtype_is_float(sum) || (!t->s->strict && (t->s->fast || a != DT_F32));
+    t->matrices = sum != DT_NONE && sum == t->sum->value->type && allowed;
     if (t->matrices) t->steps_each = mma_steps(a);
 }
 
 /* ---- constants are stored in blocks of the tile's width ---- */
 static void pack_side(GpuTile *t, const Side *side, int64_t width) {
     Tile pack = {.s = t->s, .sum = t->sum, .lanes = side->vars[0], .nr = width};
-    pack.along = are_bytes(t);
+    pack.along = steps_are_neighbours(t);
     if (side->n != 1) return;
     memcpy(pack.red, t->red, sizeof pack.red);
     stmt_loads(t->sum, &pack.loads);

@@ -27,7 +27,7 @@ class Model:
         self.name, self.dtype = name, dtype
         self.type, self.tolerance = TYPES[dtype]
         self.nodes, self.inputs, self.outputs, self.consts = [], [], [], []
-        self.dims = {}
+        self.dims, self.options = {}, []
 
     def input(self, name, *dims, dtype=None):
         of = TYPES[dtype or self.dtype][0]
@@ -174,7 +174,17 @@ def integer_windows(dtype):
     return m
 
 
+def fast(model):
+    """Factors in f32 lose bits."""
+    model.name += "_fast"
+    model.options, model.tolerance = ["--fp=fast"], 1e-3
+    return model
+
+
 def models():
+    yield fast(products("f32"))
+    yield fast(windows("f32"))
+    yield fast(sizes("f32", 65, 48))
     for dtype in ("f32", "f16", "bf16"):
         yield products(dtype)
         yield windows(dtype)
@@ -219,7 +229,7 @@ def check(model, onnxcc, folder, kind):
     path = os.path.join(folder, f"{model.name}.onnx")
     program = os.path.join(folder, f"{model.name}.{kind or 'plain'}")
     settings = {"ONNXCC_EMU_CHECK": kind, "ONNXCC_EMU_SEED": "3"}
-    run([onnxcc, "-q", path, "--device=cuda-emu", "-o", program], settings)
+    run([onnxcc, "-q", path, "--device=cuda-emu", *model.options, "-o", program], settings)
     expected = values(model, os.path.join(folder, f"{model.name}.cpu"), folder)
     for i, (want, got) in enumerate(zip(expected, values(model, program, folder, settings))):
         if want.size == 0 or want.shape != got.shape:
