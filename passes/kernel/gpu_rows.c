@@ -12,7 +12,7 @@
  * sets. */
 #include "passes/kernel/schedule.h"
 
-enum { MOST_LANES = 512, LEAST_LANES = 8, ROUNDS = 4, SHORT_ROW = 16, FEW = 4, RUN_BYTES = 16 };
+enum { MOST_LANES = 512, LEAST_LANES = 8, ROUNDS = 4, SHORT_ROW = 16, RUN_BYTES = 16 };
 
 typedef struct Rows {
     Program *program;
@@ -120,52 +120,7 @@ static bool has_form(Rows *r) {
     return true;
 }
 
-/* ---- is a row a run of neighbours? ---- */
-typedef struct Near {
-    Ctx *ctx;
-    Var *v;
-    int near, far;
-} Near;
-
-/* Scales of blocks and their kind: constants of which several neighbours of a row use one. */
-static bool is_in_blocks(Ctx *c, const Expr *load, Var *v) {
-    Expr *coef, *rest;
-    if (load->tensor->space != SP_CONST) return false;
-    return !expr_linear_in(c, tensor_offset(c, load->tensor, load->arg), v, &coef, &rest);
-}
-
-static void look_at_load(void *user, const Expr *e) {
-    Near *a = user;
-    if (e->kind != E_LOAD || e->tensor->space == SP_TEMP) return;
-    int64_t stride = load_stride(a->ctx, e, a->v);
-    if (stride == 1) a->near++;
-    else if (stride && !is_in_blocks(a->ctx, e, a->v)) a->far++;
-}
-
-static bool is_near(const Rows *r, const Stmt *s, Var *v) {
-    Near a = {.ctx = r->ctx, .v = v};
-    expr_visit(s->value, look_at_load, &a);
-    return a.near > 0 && a.far == 0;
-}
-
-/* A product in which every element is used many times is a matter of tiles. */
-static bool is_tile(const Rows *r, const Stmt *s) {
-    Loads loads;
-    if (s->op != RED_SUM || s->value->kind != E_OP || s->value->op != SOP_mul) return false;
-    if (s->value->arg[0] == s->value->arg[1]) return false;
-    stmt_loads(s, &loads);
-    for (int l = 0; l < loads.n; l++) {
-        int64_t again = 1;
-        bool row = false;
-        for (int i = 0; i < s->n_red; i++) row |= load_stride(r->ctx, loads.at[l], s->red[i]) != 0;
-        for (int i = 0; i < s->n_dom; i++)
-            if (load_stride(r->ctx, loads.at[l], s->dom[i]) == 0)
-                again *= extent_or(s->dom[i]->extent, FEW + 1);
-        if (row && again <= FEW) return false; /* this operand is read about once */
-    }
-    return true;
-}
-
+/* ---- is it worth the threads? ---- */
 static bool is_long(const Rows *r) {
     int64_t n = 1;
     for (int i = 0; i < r->n_axes; i++) n *= extent_or(r->axis[i]->extent, SHORT_ROW);
@@ -177,10 +132,10 @@ static bool is_rows(Rows *r) {
     for (int i = 0; i < r->kernel->stmts.n; i++) {
         Stmt *s = r->kernel->stmts.at[i];
         if (s->kind != ST_REDUCE) continue;
-        if (s->recipe.acc != DT_NONE || s->recipe.lanes || is_tile(r, s)) return false;
+        if (s->recipe.acc != DT_NONE || s->recipe.lanes || gpu_is_tile(r->ctx, s)) return false;
         if ((s->op == RED_ARGMAX || s->op == RED_ARGMIN) && s->n_red != 1) return false;
         gpu_rows_turn(r->program, s);
-        near |= is_near(r, s, s->red[s->n_red - 1]);
+        near |= gpu_is_near(r->ctx, s, s->red[s->n_red - 1]);
     }
     return near && is_long(r);
 }
@@ -267,18 +222,24 @@ static void merge_axes(Rows *r) {
 }
 
 /* ---- how many threads, how many elements at once ---- */
+typedef struct Widest {
+    Ctx *ctx;
+    Var *v;
+    int bytes; /* of an element that a row has next to each other; 0: none */
+} Widest;
+
 static void widen(void *user, const Expr *e) {
-    Near *a = user;
+    Widest *w = user;
     if (e->kind != E_LOAD || e->tensor->space == SP_TEMP) return;
-    if (load_stride(a->ctx, e, a->v) == 1)
-        a->near = MAX(a->near, e->tensor->packed ? 1 : (int)dtype_bytes(e->type));
+    if (load_stride(w->ctx, e, w->v) == 1)
+        w->bytes = MAX(w->bytes, e->tensor->packed ? 1 : (int)dtype_bytes(e->type));
 }
 
 static int runs_of(const Rows *r, Var *q) {
-    Near a = {.ctx = r->ctx, .v = q};
+    Widest w = {.ctx = r->ctx, .v = q};
     for (int i = 0; i < r->kernel->stmts.n; i++)
-        expr_visit(r->kernel->stmts.at[i]->value, widen, &a);
-    int runs = a.near ? MIN(RUN_BYTES / a.near, 8) : 1;
+        expr_visit(r->kernel->stmts.at[i]->value, widen, &w);
+    int runs = w.bytes ? MIN(RUN_BYTES / w.bytes, 8) : 1;
     while (runs > 1 && !expr_is(expr_mod(r->ctx, q->extent, expr_int(r->ctx, runs)), 0)) runs /= 2;
     return runs;
 }

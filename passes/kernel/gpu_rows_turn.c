@@ -7,10 +7,14 @@ typedef struct Turn {
     Var *v;
 } Turn;
 
-/* v itself, or v / 32 of a scale that 32 neighbours share */
+/* v itself, or v / 32 of a scale that 32 neighbours share; from where a part of them begins */
 static bool runs_along(const Expr *e, const Var *v) {
     bool part = e->kind == E_OP && e->op == SOP_floordiv && e->arg[1]->kind == E_INT;
-    return e == v->self || (part && e->arg[0] == v->self);
+    int uses = 0;
+    if (e->kind != E_SUM) return e == v->self || (part && runs_along(e->arg[0], v));
+    for (int i = 0; i < e->n; i++)
+        if (expr_uses_var(e->arg[i], v)) uses += runs_along(e->arg[i], v) ? 1 : 2;
+    return uses == 1;
 }
 
 static bool is_across(const Expr *load, const Var *v, int *dim) {

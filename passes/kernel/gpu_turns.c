@@ -87,17 +87,8 @@ static bool find_turns(Turns *t) {
 }
 
 /* ---- variables ---- */
-static bool is_taken(const Stmt *s, const char *name) {
-    for (int i = 0; i < s->n_dom; i++)
-        if (!strcmp(s->dom[i]->name, name)) return true;
-    return false;
-}
-
 static Var *fresh(Turns *t, const char *base, Expr *extent) {
-    const char *name = base;
-    for (int i = 1; is_taken(t->stmt, name); i++)
-        name = arena_printf(t->ctx->perm, "%s_%d", base, i);
-    return var_new(t->ctx, name, extent);
+    return gpu_fresh_var(t->ctx, t->kernel, base, extent);
 }
 
 static Var *tiles_of(Turns *t, const Var *v) {

@@ -77,6 +77,14 @@ void gpu_rows_turn(Program *, Stmt *);
 bool schedule_is_gpu(const Sched *);
 /* Passes of GPUs alone: `change` for each kernel that runs on one. Did any of them change? */
 bool change_gpu_kernels(Program *, const Options *, bool (*change)(Program *, Kernel *));
+bool runs_on_gpu(const Options *, const Item *); /* a kernel that does */
+/* Are all elements along v neighbours in memory, but for scales of blocks? */
+bool gpu_is_near(Ctx *, const Stmt *, Var *v);
+bool gpu_is_product(const Stmt *); /* a sum of products, as in contractions; a square is none */
+/* A product in which every element is used many times is a matter of tiles. */
+bool gpu_is_tile(Ctx *, const Stmt *);
+/* Of a name of its own */
+Var *gpu_fresh_var(Ctx *, const Kernel *, const char *base, Expr *extent);
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
 /* False: not of this kind */
 bool schedule_gpu_rows(Sched *); /* reductions along rows */

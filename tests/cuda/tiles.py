@@ -1,4 +1,4 @@
-"""Contractions and convolutions in tiles of GPUs: models are made, compiled for the CPU and for the
+"""Contractions and convolutions in tiles of GPUs, and long reductions in parts: models are made, compiled for the CPU and for the
 emulation, and compared; the emulation looks for races (all models) and wrong addresses.
 
     tiles.py ONNXCC FOLDER
@@ -17,7 +17,7 @@ RNG = np.random.default_rng(1)
 TYPES = {"f32": (T.FLOAT, 1e-5), "f16": (T.FLOAT16, 4e-3), "bf16": (T.BFLOAT16, 3e-2),
          "u8": (T.UINT8, 0), "i8": (T.INT8, 0)}
 STORED = {T.FLOAT: np.float32, T.FLOAT16: np.float16, T.BFLOAT16: "<u2", T.UINT8: np.uint8,
-          T.INT8: np.int8, T.INT32: np.int32}
+          T.INT8: np.int8, T.INT32: np.int32, T.INT64: np.int64}
 
 
 class Model:
@@ -51,6 +51,9 @@ class Model:
         name = f"real{len(self.consts)}"
         self.consts.append(helper.make_tensor(name, T.FLOAT, [], [value]))
         return name
+
+    def axes(self, *values):
+        return self.whole(f"axes{len(self.consts)}", T.INT64, len(values), values=values)
 
     def node(self, op, *inputs, **attributes):
         out = f"t{len(self.nodes)}"
@@ -181,16 +184,56 @@ def fast(model):
     return model
 
 
+def parts(dtype):
+    """Long reductions with few results: parts of them are kernels of their own."""
+    m = Model(f"parts_{dtype}", dtype)
+    x = m.input("x", 1, 160, 5, 6)
+    conv = m.node("Conv", x, m.const("w1", 33, 160, 3, 3), m.const("b1", 33), pads=[1, 1, 1, 1])
+    m.output(m.node("Relu", conv))
+    long = m.input("long", 7, 2050)
+    m.output(m.node("Gemm", long, m.const("w2", 2050, 12), m.const("b2", 12)))
+    row = m.input("row", 2, 40000)
+    m.output(m.node("MatMul", row, m.const("w3", 40000, 3)))
+    m.output(m.node("Softmax", m.input("line", 1, 150000), axis=1))
+    m.output(m.node("ReduceMax", row, keepdims=0))
+    m.output(m.node("ReduceMean", m.node("Mul", row, row), keepdims=0))
+    return m
+
+
+def parts_of_integers():
+    m = Model("parts_u8", "u8")
+    x = m.input("x", 9, 2050)
+    m.output(m.node("MatMulInteger", x, m.whole("w", T.INT8, 2050, 24),
+                    m.whole("zx", T.UINT8, values=117)), T.INT32)
+    m.output(m.node("ConvInteger", m.input("image", 1, 256, 5, 6),
+                    m.whole("v", T.INT8, 20, 256, 3, 3), m.input("zi"), pads=[1, 1, 1, 1]), T.INT32)
+    return m
+
+
+def parts_of_the_run(dtype, rows):
+    """As many rows as only the run knows, some of which parts lack."""
+    m = Model(f"parts_{dtype}_{rows}", dtype)
+    x = m.input("x", "N", 768)
+    m.output(m.node("ReduceMin", x, keepdims=0))
+    m.output(m.node("ReduceL1", x, m.axes(0), keepdims=0))
+    m.dims = {"N": rows}
+    return m
+
+
 def models():
     yield fast(products("f32"))
     yield fast(windows("f32"))
     yield fast(sizes("f32", 65, 48))
     for dtype in ("f32", "f16", "bf16"):
+        yield parts(dtype)
+        yield parts_of_the_run(dtype, 1)
+        yield parts_of_the_run(dtype, 77)
         yield products(dtype)
         yield windows(dtype)
         yield sizes(dtype, 1, 5)
         yield sizes(dtype, 65, 48)
     yield quantized()
+    yield parts_of_integers()
     for dtype in ("u8", "i8"):
         yield integers(dtype)
         yield integer_windows(dtype)
