@@ -30,7 +30,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from random_graph import is_float
+import steady
+from references import is_float
 from steps.generate import OPERATORS, generate, never_made, operators_of
 from steps.registry import LEFT_OUT
 
@@ -48,7 +49,7 @@ class Case:
 
     def __init__(self, seed, graph, model, scratch):
         self.seed, self.folder = seed, scratch / f"g{seed}"
-        self.rtol, self.atol = graph.tolerances()
+        self.rtol, self.atol = steady.tolerances(graph)
         self.largest = 0
         self.folder.mkdir(parents=True)
         onnx.save(model, self.folder / "model.onnx")

@@ -14,21 +14,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import references
-from references import BF16, DOMAINS, F16
+import steady
+from references import BF16, DOMAINS, F16, F32, F64, FLOATS, is_float
 
 SIZES = [1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17]
 INTEGERS = [np.dtype(t) for t in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")]
-FLOATS = [np.dtype(np.float32), np.dtype(np.float64), F16, BF16]
 BOOL, STRING = np.dtype(bool), np.dtype(object)
-F32, I64, I32 = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.int32)
+I64, I32 = np.dtype(np.int64), np.dtype(np.int32)
 U8, I8 = np.dtype(np.uint8), np.dtype(np.int8)
 WORDS = ["", "a", "b", "tree", "Tree", "two words", "1,2", "Grüße", "ΑΒγ", "x-y", "end."]
 LARGEST = 1e4  # of floats in a graph
 ELEMENTS = 20000
-
-# (relative movement of inexact elements, tolerances of the results)
-MOVES = {F32: (1e-5, 1e-3, 1e-4), np.dtype(np.float64): (1e-6, 1e-3, 1e-4),
-         F16: (1e-3, 1e-2, 1e-2), BF16: (8e-3, 6e-2, 6e-2)}
 
 MOVING = set("""Identity Reshape Transpose Slice Concat Split Gather GatherND GatherElements Squeeze
     Unsqueeze Flatten Tile Expand Where Pad DepthToSpace SpaceToDepth Trilu Compress Shape Size
@@ -37,13 +33,6 @@ MOVING = set("""Identity Reshape Transpose Slice Concat Split Gather GatherND Ga
     ConcatFromSequence""".split())
 # Results of exact operands are exact: all of these, and whatever is no float.
 EXACT = MOVING | set("Abs Neg Relu Max Min Clip Sign Floor Ceil Round Unique TopK".split())
-# Results jump where the operands of the node move by rounding of its own arithmetic.
-JUMPING = set("""QuantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul GridSample RoiAlign
-    NonMaxSuppression Mod Resize Upsample MaxRoiPool TreeEnsemble Range LinearClassifier
-    AffineGrid Det""".split())
-# Results jump where the operands move; so do those that are no floats.
-CLIFFS = JUMPING | set("""Floor Ceil Round Sign Hardmax TopK Unique ThresholdedRelu Shrink
-    OneHotEncoder TreeEnsembleRegressor Binarizer""".split())
 # ONNX Runtime does not look whether the sizes of their operands fit.
 LENIENT = set("""SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss ReverseSequence Imputer Scaler
     FeatureVectorizer Scatter ScatterND ScatterElements""".split())
@@ -54,10 +43,6 @@ NON_FINITE = MOVING | set("""IsNaN IsInf Abs Neg Add Sub Mul Equal Less LessOrEq
 EMPTY = MOVING | set("""Abs Neg Add Sub Mul Relu Sigmoid Tanh Exp Equal Less Greater And Or Not Cast
     CastLike ReduceSum ReduceSumSquare ReduceL1 Sum Clip Where CumSum Softmax IsNaN
     Unique SequenceConstruct StringConcat""".split())
-
-
-def is_float(dtype):
-    return dtype in FLOATS
 
 
 def all_finite(value):
@@ -83,6 +68,7 @@ class Graph:
         self.constants = {}   # name: TensorProto
         self.values = {}      # name: array
         self.exact = {}       # name: are its bits those of every correct implementation?
+        self.coarse = set()   # f64 that was computed in f32: never what a jump depends on
         self.counter = itertools.count(1)
         self.depth = 0
         self.symbolic = self.rng.random() < 0.5
@@ -189,7 +175,7 @@ class Graph:
         schema = onnx.defs.get_schema(op, version, DOMAINS.get(domain, ""))
         names = schema.inputs[min(k, len(schema.inputs) - 1)].types
         every = FLOATS + INTEGERS + [BOOL]
-        code = {"tensor(float)": F32, "tensor(double)": FLOATS[1]}
+        code = {"tensor(float)": F32, "tensor(double)": F64}
         found = [code.get(n) or next((t for t in every if n == f"tensor({t.name})"), None)
                  for n in names]
         return [t for t in every if t in found]
@@ -290,8 +276,10 @@ class Graph:
         if results is None or not self.is_defined(ops, feeds, results):
             return None
         exact = all(self.exact[k] for k in feeds) and ops <= EXACT
-        if who != "NumPy" and not self.is_steady(nodes, ops, feeds, outputs, results):
+        if who != "NumPy" and not steady.is_steady(self, nodes, ops, feeds, outputs, results, who):
             return None
+        if steady.is_coarse(self, feeds, results, who):
+            self.coarse.update(outputs)
         self.nodes.extend(nodes)
         self.groups.append((nodes, outputs))
         self.judges.add(who)
@@ -331,9 +319,9 @@ class Graph:
         ops = {n.op_type for n in references.all_nodes(nodes)}
         if not takes_empty(ops, feeds):
             return False
-        results, _ = references.evaluate(self, nodes, feeds, outputs)
+        results, who = references.evaluate(self, nodes, feeds, outputs)
         if results is None or not self.is_defined(ops, feeds, results) or \
-                not self.is_steady(nodes, ops, feeds, outputs, results):
+                not steady.is_steady(self, nodes, ops, feeds, outputs, results, who):
             return False
         self.values.update(zip(outputs, results))
         return True
@@ -348,32 +336,6 @@ class Graph:
                 return False
             return ops <= NON_FINITE or all(all_finite(v) for v in feeds.values())
         return ops <= NON_FINITE and any(not all_finite(v) for v in feeds.values())
-
-    def is_steady(self, nodes, ops, feeds, outputs, results):
-        """Do results stay where inexact operands move a little?"""
-        moved = {}
-        cliff = bool(ops & CLIFFS) or any(
-            isinstance(r, np.ndarray) and not is_float(r.dtype) for r in results)
-        for name, value in feeds.items():
-            jumps = bool(ops & JUMPING) and value.size > 1 and name not in self.constants
-            if is_float(value.dtype) and value.size and (jumps or not self.exact[name]):
-                wide = value.astype(np.float64)
-                step = self.np.choice([-1.0, 1.0], value.shape) * (
-                    0.5 + 0.5 * self.np.random(value.shape))
-                step *= MOVES[value.dtype][0] * (4 if cliff else 1)
-                scale = np.abs(wide) + np.abs(np.where(np.isfinite(wide), wide, 0)).mean() * 0.1
-                with np.errstate(all="ignore"):
-                    moved[name] = (wide + step * scale).astype(value.dtype)
-        if not moved:
-            return True
-        again, _ = references.evaluate(self, nodes, {**feeds, **moved}, outputs)
-        return again is not None and all(close(a, b, self.tolerances()) for a, b in
-                                         zip(results, again))
-
-    def tolerances(self):
-        """(relative, absolute) of the coarsest type in the graph."""
-        types = {v.dtype for v in self.values.values() if isinstance(v, np.ndarray)}
-        return max(MOVES[t][1:] for t in FLOATS if t in types or t == F32)
 
     # ---- the end ----
 
@@ -396,15 +358,3 @@ class Graph:
             code = references.dtype_code(value[0]) if value else TensorProto.FLOAT
             return helper.make_sequence_type_proto(helper.make_tensor_type_proto(code, None))
         return references.type_of(value, [None] * value.ndim)
-
-
-def close(a, b, tolerances):
-    """Are two values (or lists of them) the same within these tolerances?"""
-    if isinstance(a, list) or isinstance(b, list):
-        return len(a) == len(b) and all(close(x, y, tolerances) for x, y in zip(a, b))
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    if not is_float(a.dtype):
-        return bool(np.array_equal(a, b))
-    rtol, atol = tolerances
-    return bool(np.allclose(a.astype(np.float64), b.astype(np.float64), rtol, atol, equal_nan=True))

@@ -18,9 +18,11 @@ except ImportError:
     onnxruntime = None
 
 BF16 = np.dtype(ml_dtypes.bfloat16)
-F16 = np.dtype(np.float16)
+F16, F32, F64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
+FLOATS = [F32, F64, F16, BF16]
 RUNTIME_NEWEST = 26  # the newest operator set that ONNX Runtime loads
 IR_NEWEST = 13
+ON_F32 = "ONNX Runtime on f32"
 
 # Where ONNX's reference evaluator does not do what the standard says, or differs with NumPy.
 REFERENCE_WRONG = set("""Softmax LogSoftmax Hardmax BatchNormalization MaxPool LSTM GRU RNN
@@ -126,12 +128,16 @@ def attempt(function, *arguments):
         return None
 
 
+def is_float(dtype):
+    return dtype in FLOATS
+
+
 def is_half(value):
     return value.dtype in (BF16, F16)
 
 
 def is_other_float(value):
-    return is_half(value) or value.dtype == np.float64
+    return is_half(value) or value.dtype == F64
 
 
 def in_f32(g, nodes, feeds, outputs, opset):
@@ -142,6 +148,12 @@ def in_f32(g, nodes, feeds, outputs, opset):
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
     return run_runtime(model, wide)
+
+
+def is_coarse(who, values):
+    """Did this judge compute f64 in f32?"""
+    return who == ON_F32 and any(isinstance(v, np.ndarray) and v.dtype == F64
+                                 for v in values)
 
 
 def tidy(result):
@@ -212,7 +224,7 @@ def references(g, nodes, feeds, outputs):
             model = model_of(g, nodes, feeds, outputs, opset)
             yield "ONNX Runtime", attempt(run_runtime, model, feeds)
         if any(is_other_float(v) for v in feeds.values()):
-            yield "ONNX Runtime on f32", attempt(in_f32, g, nodes, feeds, outputs, opset)
+            yield ON_F32, attempt(in_f32, g, nodes, feeds, outputs, opset)
     same = any(a.name == "auto_pad" for n in nodes for a in n.attribute)
     if not ops & REFERENCE_WRONG and not same:
         model = model_of(g, nodes, feeds, outputs, g.opset)
