@@ -1,9 +1,11 @@
 /* sin, cos, tan and their inverses.
  *
- * x = q pi/2 + r with |r| <= pi/4. The reduction is done in f64 for f32, too: r then is right
- * to the last bit for |x| up to 2^50 (with fma; 2^20 without). Beyond, results lie in -1..1
- * and mean nothing. */
+ * x = q pi/2 + r with |r| <= pi/4, computed in f64. For f32, r is right to the last bit for all x,
+ * with and without fma; for f64 for |x| up to 2^50 (with fma; 2^20 without). Beyond, results lie in
+ * -1..1 and mean nothing. */
 #include "passes/kernel/lower_math.h"
+
+#include <math.h>
 
 /* sin r = r + r^3 S(r^2); cos r = 1 - r^2/2 + r^4 C(r^2) */
 static const double sin32[] = {-0.16666655242443085, 0.008332188241183758, -0.0001951801823452115};
@@ -35,24 +37,60 @@ static const double atan64[] = {
     -9.371186345052626e-05, 7.767624330289919e-06};
 static const double half_pi = 1.5707963267948966;
 
+/* 2/pi, 28 bits for each number: the first is worth itself, the next ones 2^-28 as much each. What
+ * is multiplied with the 24 bits of an f32 is exact. (M. Payne and R. Hanek, SIGNUM 18, 1983.) */
+enum { F32_DIGITS = 24, TURN_BITS = 28, TURN_PARTS = 4, TURN_RANGES = 4 };
+static const double turns[TURN_PARTS + TURN_RANGES - 1] = {
+    0.6366197615861893, 2.8941078931093216, 1.1640038043260574, 1.488759234547615,
+    0.866224005818367, 2.161523088812828, 0.263919934630394,
+};
+/* Added to a number and subtracted again: it is rounded to a whole one, or to a multiple of 4 */
+static const double whole = 6755399441055744.0, fours = 27021597764222976.0;
+
 typedef struct Angle {
     Expr *q;     /* of the type `bits`: the quadrant in its two low bits */
     Expr *s, *c; /* sine and cosine of the rest */
 } Angle;
 
+/* The rest of x, an f32 as f64; *q: the quadrant in its low bits. Range i has whole multiples of
+ * 2^(28 i), of which the first i numbers of 2/pi only make whole circles. */
+static Expr *rest_of_f32(Math *d, Expr *x, Expr **q) {
+    Expr *h = x, *part[TURN_PARTS], *size = m_abs(d, x);
+    for (int j = 0; j < TURN_PARTS; j++) part[j] = m_num(d, ldexp(turns[j], -TURN_BITS * j));
+    for (int i = 1; i < TURN_RANGES; i++) {
+        Expr *near = m_lt(d, size, m_num(d, ldexp(1, TURN_BITS * i + F32_DIGITS - 1)));
+        h = m_select(d, near, h, m_mul(d, x, m_num(d, ldexp(1, -TURN_BITS * i))));
+        for (int j = 0; j < TURN_PARTS; j++) {
+            Expr *next = m_num(d, ldexp(turns[i + j], -TURN_BITS * j));
+            part[j] = m_select(d, near, part[j], next);
+        }
+    }
+    for (int j = 0; j < TURN_PARTS; j++) part[j] = m_mul(d, h, part[j]);
+    Expr *circles = m_sub(d, m_add(d, part[0], m_num(d, fours)), m_num(d, fours));
+    Expr *first = m_sub(d, part[0], circles);
+    Expr *t = m_add(d, m_add(d, first, part[1]), m_num(d, whole));
+    Expr *r = m_sub(d, first, m_sub(d, t, m_num(d, whole)));
+    for (int j = 1; j < TURN_PARTS; j++) r = m_add(d, r, part[j]);
+    *q = m_to_bits(d, t);
+    return m_mul(d, r, m_num(d, half_pi));
+}
+
+static Expr *rest_of_f64(Math *d, Expr *x, Expr **q) {
+    Expr *t = m_fma(d, x, m_num(d, 0.6366197723675814), m_num(d, whole));
+    Expr *n = m_sub(d, t, m_num(d, whole));
+    Expr *r = m_fma(d, n, m_num(d, -1.5707963267341256), x); /* 33 bits: exact up to 2^20 */
+    r = m_fma(d, n, m_num(d, -6.077100506303966e-11), r);
+    *q = m_to_bits(d, t);
+    return m_fma(d, n, m_num(d, -2.0222662487959506e-21), r);
+}
+
 static Angle reduce(Math *m, Expr *x) {
     Math d = {m->ctx, DT_F64, DT_I64};
-    double shift = 6755399441055744.0;
-    Expr *wide = expr_cast(m->ctx, DT_F64, x);
-    Expr *t = m_fma(&d, wide, m_num(&d, 0.6366197723675814), m_num(&d, shift));
-    Expr *n = m_sub(&d, t, m_num(&d, shift));
-    Expr *r = m_fma(&d, n, m_num(&d, -1.5707963267341256), wide); /* 33 bits: exact up to 2^20 */
-    r = m_fma(&d, n, m_num(&d, -6.077100506303966e-11), r);
-    r = m_fma(&d, n, m_num(&d, -2.0222662487959506e-21), r);
-    Angle a = {.q = expr_cast(m->ctx, m->bits, m_to_bits(&d, t))};
+    bool f32 = math_is_f32(m);
+    Expr *q, *r = f32 ? rest_of_f32(&d, expr_cast(m->ctx, DT_F64, x), &q) : rest_of_f64(&d, x, &q);
+    Angle a = {.q = expr_cast(m->ctx, m->bits, q)};
     r = expr_cast(m->ctx, m->type, m_at_least(&d, m_at_most(&d, r, 1), -1));
     Expr *z = m_mul(m, r, r), *one = m_num(m, 1);
-    bool f32 = math_is_f32(m);
     Expr *s = f32 ? M_POLY(m, z, sin32) : M_POLY(m, z, sin64);
     Expr *c = f32 ? M_POLY(m, z, cos32) : M_POLY(m, z, cos64);
     a.s = m_fma(m, m_mul(m, z, r), s, r);
