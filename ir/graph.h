@@ -278,6 +278,9 @@ typedef struct Spec {
 bool contract_spec(const char *text, Spec *); /* false: not well formed */
 bool broadcast_dims(Ctx *, Expr *a, Expr *b,
                     Expr **out); /* one axis; undecided: select by stride, see docs/design.md */
+/* What may be otherwise where two sizes must be equal. */
+typedef enum OrOne { MUST_BE_EQUAL, FIRST_MAY_BE_ONE, EITHER_MAY_BE_ONE } OrOne;
+Expr *sizes_fit(Ctx *, Expr *a, Expr *b, OrOne); /* the condition */
 
 /* ---- graph_verify.c graph_print.c graph_parse.c ---- */
 bool graph_verify(Graph *, const char *when); /* reports every violation inside the printed text */

@@ -106,6 +106,13 @@ static bool at_least_two(Ctx *ctx, Expr *e) {
     return expr_range(ctx, e, &lo, &hi) && lo >= 2;
 }
 
+Expr *sizes_fit(Ctx *c, Expr *a, Expr *b, OrOne or_one) {
+    Expr *one = expr_int(c, 1), *cond = expr_op2(c, SOP_eq, a, b);
+    if (or_one) cond = expr_op2(c, SOP_or, cond, expr_op2(c, SOP_eq, a, one));
+    if (or_one == EITHER_MAY_BE_ONE) cond = expr_op2(c, SOP_or, cond, expr_op2(c, SOP_eq, b, one));
+    return cond;
+}
+
 bool broadcast_dims(Ctx *ctx, Expr *a, Expr *b, Expr **out) {
     int64_t x, y;
     bool a_int = expr_is_int(a, &x), b_int = expr_is_int(b, &y);

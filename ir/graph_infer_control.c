@@ -45,6 +45,12 @@ static Expr *named_sym(Graph *g, Node *n) {
     return expr_resolve(g->ctx, expr_sym(g->ctx, s));
 }
 
+/* What attribute `is` says that a number must be; NULL: nothing. */
+static Expr *required(const Node *n) {
+    Expr *const *is;
+    return node_exprs(n, "is", &is) ? is[0] : NULL;
+}
+
 static void set_cell(Graph *g, Value *v, int64_t i, int64_t n, Expr *e) {
     if (n > MAX_CELLS || i >= n) return;
     if (!v->cells) {
@@ -70,13 +76,20 @@ bool infer_bind(Graph *g, Node *n) {
     if (!dtype_is_int(v->type.dtype) && v->type.dtype != DT_BOOL)
         return infer_fail(g, n, "bind reads integers, not %s", dtype_name(v->type.dtype));
     if (index < 0) return infer_fail(g, n, "index is %lld", (long long)index);
-    Expr *e = named_sym(g, n);
+    if (!node_attr(n, "sym") == !node_attr(n, "is"))
+        return infer_fail(g, n, "bind needs one of sym and is");
+    Expr *e = required(n) ? required(n) : named_sym(g, n);
     if (!type_static(&v->type, &elements)) return true;
     if (index >= elements)
         return infer_fail(g, n, "index %lld is outside 0..%lld", (long long)index,
                           (long long)elements - 1);
     set_cell(g, v, index, elements, e);
     return true;
+}
+
+bool infer_check(Graph *g, Node *n) {
+    Expr *const *sizes;
+    return infer_count(g, n, "equal", node_exprs(n, "equal", &sizes), 2);
 }
 
 static bool declared(Graph *g, Node *n) {
@@ -265,6 +278,7 @@ Expr *loop_rounds(Ctx *ctx, const Node *n) {
 static Expr *rounds(Graph *g, Node *n) {
     Expr *known = loop_rounds(g->ctx, n);
     if (known) return known;
+    if (required(n)) return required(n);
     if (!node_attr(n, "sym"))
         node_set_str(g, n, "sym", graph_sym(g, SYM_VALUE, "rounds", 0, INT64_MAX)->name);
     return named_sym(g, n);

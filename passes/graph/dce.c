@@ -1,6 +1,7 @@
 /* Dead code: what no result needs, and no dimension that a needed node mentions.
  *
- * A bind lives as long as something that lives mentions its symbol. Constants and symbols that
+ * A bind lives as long as something that lives mentions its symbol; what ends the run where it does
+ * not hold, as long as what it stands in. Constants and symbols that
  * nothing mentions leave the graph's lists. Requires nothing; keeps everything. */
 #include "passes/graph/rewrite.h"
 
@@ -57,7 +58,14 @@ static void keep_value(Dce *d, Value *v) {
     if (v->def) keep_node(d, v->def);
 }
 
+/* What ends the run where something does not hold. */
+static bool is_demand(const Node *n) {
+    return n->op == OP_check || (n->op == OP_bind && node_attr(n, "is"));
+}
+
 static void keep_region(Dce *d, Region *r) {
+    for (Node *n = r->first; n; n = n->next)
+        if (is_demand(n)) keep_node(d, n);
     for (int i = 0; i < r->n_args; i++) keep_type(d, &r->args[i]->type);
     for (int i = 0; i < r->n_results; i++) keep_value(d, r->results[i]);
 }

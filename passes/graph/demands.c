@@ -1,17 +1,16 @@
-/* What a program must check when its dimensions are given: two dimensions that meet in a broadcast
- * and could be of any size are equal, or one of them is 1.
+/* What must be checked when a program runs: sizes that meet, and that rdp could not make the same,
+ * are equal; in a broadcast one of them may be 1.
  *
  *   %s : f32[select(N == 1, M, N)] = add %x, %y     ->     require N == M | N == 1 | M == 1 "..."
  *
- * Only nodes that always run demand it, and only dimensions that are known before the run. Comes
- * before other rewrites, which may take the node away. Requires types; keeps everything. */
-#include "passes/graph/rewrite.h"
-
-typedef struct Demands {
-    Graph *g;
-    const Node *node;
-    bool changed;
-} Demands;
+ * That is a matter of the dimensions alone where the node always runs. Where it may not run, or a
+ * size follows from the data, the check stands in front of the node:
+ *
+ *   %y : f32[1,4] = contract %positions, %w     ->     check {equal=[k,3]}
+ *
+ * Comes behind rdp, and before other rewrites, which may take the node away. Requires types; keeps
+ * everything. */
+#include "passes/graph/rdp.h"
 
 /* `dimension N (input "x" axis 0)`, or what it is made of */
 static void say_dim(Str *s, const Graph *g, const Expr *e) {
@@ -27,59 +26,66 @@ static void say_dim(Str *s, const Graph *g, const Expr *e) {
         }
 }
 
-static char *sentence(const Demands *d, const Expr *a, const Expr *b) {
-    Str s = str_new(d->g->ctx->perm);
-    if (d->node->origin.node) {
+static char *sentence(Rdp *r, const Node *n, const Expr *a, const Expr *b, OrOne or_one) {
+    static const char *const exceptions[] = {"", ", or the first of them 1", ", or one of them 1"};
+    Str s = str_new(r->g->ctx->perm);
+    if (n->origin.node) {
         str_add(&s, "node ");
-        str_quote(&s, d->node->origin.node);
-        if (d->node->origin.op) str_fmt(&s, " (%s)", d->node->origin.op);
+        str_quote(&s, n->origin.node);
+        if (n->origin.op) str_fmt(&s, " (%s)", n->origin.op);
         str_add(&s, ": ");
     }
-    say_dim(&s, d->g, a);
+    say_dim(&s, r->g, a);
     str_add(&s, " and ");
-    say_dim(&s, d->g, b);
-    str_add(&s, " must be equal, or one of them 1");
-    return arena_str(d->g->ctx->perm, str_c(&s));
+    say_dim(&s, r->g, b);
+    str_add(&s, " must be equal");
+    str_add(&s, exceptions[or_one]);
+    return arena_str(r->g->ctx->perm, str_c(&s));
 }
 
-static void demand(Demands *d, Expr *a, Expr *b) {
-    Ctx *c = d->g->ctx;
-    Expr *one = expr_int(c, 1);
-    if (expr_has_value_sym(a) || expr_has_value_sym(b)) return;
-    Expr *equal = expr_op2(c, SOP_eq, a, b);
-    Expr *cond = expr_op2(c, SOP_or, equal, expr_op2(c, SOP_eq, a, one));
-    cond = expr_op2(c, SOP_or, cond, expr_op2(c, SOP_eq, b, one));
-    if (expr_is_int(cond, NULL)) return;
-    for (int i = 0; i < d->g->requires.n; i++)
-        if (d->g->requires.at[i].cond == cond) return;
-    Require r = {cond, sentence(d, a, b)};
-    vec_push(c->perm, &d->g->requires, r);
-    d->changed = true;
+static void add_require(Rdp *r, const Node *n, Expr *a, Expr *b, OrOne or_one) {
+    Require require = {sizes_fit(r->g->ctx, a, b, or_one), sentence(r, n, a, b, or_one)};
+    for (int i = 0; i < r->g->requires.n; i++)
+        if (r->g->requires.at[i].cond == require.cond) return;
+    vec_push(r->g->ctx->perm, &r->g->requires, require);
+    r->changed = true;
 }
 
-/* The same walk over the operands as that of type inference. */
-static void demand_node(Demands *d, const Node *n) {
-    Ctx *c = d->g->ctx;
-    Type out = {0};
-    d->node = n;
-    for (int k = 0; k < n->n_in; k++) {
-        const Type *t = &n->in[k]->type;
-        int old = out.rank, rank = MAX(old, t->rank);
-        for (int i = rank - 1; i >= 0; i--) {
-            int from = i - (rank - old), at = i - (rank - t->rank);
-            Expr *have = from >= 0 ? out.dims[from] : expr_int(c, 1);
-            Expr *more = at >= 0 ? t->dims[at] : expr_int(c, 1);
-            if (!broadcast_dims(c, have, more, &out.dims[i])) return;
-            if (!expr_is(have, 1) && !expr_is(more, 1)) demand(d, have, more);
-        }
-        out.rank = rank;
-    }
+static bool is_check_of(const Node *n, Expr *const *sizes, OrOne or_one) {
+    Expr *const *old;
+    return n->op == OP_check && node_exprs(n, "equal", &old) && old[0] == sizes[0] &&
+           old[1] == sizes[1] && node_int(n, "or_one", 0) == (int64_t)or_one;
 }
 
-PASS(demands, GRAPH, "notes what dimensions that meet in a broadcast must be")
+static void add_check(Rdp *r, Node *n, Expr *a, Expr *b, OrOne or_one) {
+    Expr *sizes[] = {a, b};
+    for (const Node *old = n->prev; old && old->op == OP_check; old = old->prev)
+        if (is_check_of(old, sizes, or_one)) return;
+    Node *check = node_draft(r->g, OP_check, NULL, 0, 0);
+    node_set_exprs(r->g, check, "equal", sizes, 2);
+    node_set_int(r->g, check, "or_one", or_one);
+    check->origin = n->origin;
+    node_finish_before(r->g, check, n);
+    r->changed = true;
+}
+
+static void demand(Rdp *r, Node *n, Expr *a, Expr *b, OrOne or_one) {
+    Ctx *c = r->g->ctx;
+    if (expr_prove_eq(c, a, b) || (or_one && expr_is(a, 1))) return;
+    if (or_one == EITHER_MAY_BE_ONE && expr_is(b, 1)) return;
+    if (expr_is(sizes_fit(c, a, b, or_one), 1)) return;
+    bool always = n->parent == r->g->body && !expr_has_value_sym(a) && !expr_has_value_sym(b);
+    if (always) add_require(r, n, a, b, or_one);
+    else add_check(r, n, a, b, or_one);
+}
+
+static void demands_of(void *user, Node *n) {
+    rdp_backward(user, n);
+}
+
+PASS(demands, GRAPH, "notes what sizes that meet must be")
 bool pass_demands(Graph *g) {
-    Demands d = {.g = g};
-    for (const Node *n = g->body->first; n; n = n->next)
-        if (op_is_scalar(n->op)) demand_node(&d, n);
-    return d.changed;
+    Rdp r = {.g = g, .demand = demand};
+    graph_each(g, demands_of, &r);
+    return r.changed;
 }

@@ -18,11 +18,18 @@ static void report_conflict(Rdp *r, const Node *n, Expr *a, Expr *b) {
     diag_error(r->g->ctx, &loc, "%s must be equal, but cannot be", str_c(&s));
 }
 
-void rdp_equal(Rdp *r, const Node *n, Expr *a, Expr *b) {
+static bool at_least_two(Ctx *ctx, Expr *e) {
+    int64_t lo, hi;
+    return expr_range(ctx, e, &lo, &hi) && lo >= 2;
+}
+
+/* Where a size cannot be 1, broadcasting demands equality. */
+static void make_equal(Rdp *r, Node *n, Expr *a, Expr *b, OrOne or_one) {
     Ctx *ctx = r->g->ctx;
     a = expr_resolve(ctx, a);
     b = expr_resolve(ctx, b);
-    if (a == b) return;
+    if (a == b || (or_one && !at_least_two(ctx, a))) return;
+    if (or_one == EITHER_MAY_BE_ONE && !at_least_two(ctx, b)) return;
     if (!expr_unify(ctx, a, b)) {
         report_conflict(r, n, a, b);
         return;
@@ -31,19 +38,21 @@ void rdp_equal(Rdp *r, const Node *n, Expr *a, Expr *b) {
 }
 
 /* A symbol that was given to an element which is known after all. */
-static void backward_bind(Rdp *r, const Node *n) {
+static void backward_bind(Rdp *r, Node *n) {
     const Value *v = n->in[0];
     int64_t index = node_int(n, "index", 0);
     const Sym *s = graph_find_sym(r->g, node_str(n, "sym", ""));
     bool known = s && v->cells && index < v->n_cells && v->cells[index];
-    if (known && v->cells[index] != s->self) rdp_equal(r, n, s->self, v->cells[index]);
+    if (!known || v->cells[index] == s->self) return;
+    if (!s->merged) map_set_int(r->proven, (uint64_t)(uintptr_t)n, n);
+    make_equal(r, n, s->self, v->cells[index], MUST_BE_EQUAL);
 }
 
 /* So with a number of rounds that was left to the run. */
-static void backward_loop(Rdp *r, const Node *n) {
+static void backward_loop(Rdp *r, Node *n) {
     const Sym *s = graph_find_sym(r->g, node_str(n, "sym", ""));
     Expr *rounds = loop_rounds(r->g->ctx, n);
-    if (s && rounds) rdp_equal(r, n, s->self, rounds);
+    if (s && rounds) make_equal(r, n, s->self, rounds, MUST_BE_EQUAL);
 }
 
 static bool backward(Rdp *r) {
@@ -56,16 +65,23 @@ static bool backward(Rdp *r) {
     return r->changed;
 }
 
-/* A bind of a symbol that gave way says nothing any more. */
-static void drop_bind(void *user, Node *n) {
-    Graph *g = user;
-    const Sym *s = n->op == OP_bind ? graph_find_sym(g, node_str(n, "sym", "")) : NULL;
-    if (s && s->merged) node_remove(n);
+/* Where a symbol gave way, what it was has to be so when the model runs; a bind whose element is
+ * known says nothing any more. */
+static void settle(void *user, Node *n) {
+    Rdp *r = user;
+    const char *name = node_str(n, "sym", NULL);
+    const Sym *s = name ? graph_find_sym(r->g, name) : NULL;
+    if (!s || !s->merged) return;
+    Expr *is = expr_resolve(r->g->ctx, s->merged);
+    node_drop_attr(n, "sym");
+    if (n->op == OP_bind && map_get_int(r->proven, (uint64_t)(uintptr_t)n)) node_remove(n);
+    else if (n->op == OP_bind || !loop_rounds(r->g->ctx, n)) node_set_exprs(r->g, n, "is", &is, 1);
 }
 
-static void drop_merged(Graph *g) {
+static void drop_merged(Rdp *r) {
+    Graph *g = r->g;
     int kept = 0;
-    graph_each(g, drop_bind, g);
+    graph_each(g, settle, r);
     for (int i = 0; i < g->syms.n; i++)
         if (!g->syms.at[i]->merged) g->syms.at[kept++] = g->syms.at[i];
     g->syms.n = kept;
@@ -73,13 +89,13 @@ static void drop_merged(Graph *g) {
 
 PASS(rdp, GRAPH, "propagates ranks, dimensions and values of shape tensors to a fixpoint")
 bool pass_rdp(Graph *g) {
-    Rdp r = {.g = g};
+    Rdp r = {.g = g, .demand = make_equal, .proven = map_new(g->ctx->perm)};
     bool any = false;
     int errors = diag_errors(g->ctx);
     while (backward(&r) && diag_errors(g->ctx) == errors) {
         any = true;
         if (!graph_infer_again(g)) break;
     }
-    if (any) drop_merged(g);
+    if (any) drop_merged(&r);
     return any;
 }

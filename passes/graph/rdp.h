@@ -6,9 +6,10 @@
 
 typedef struct Rdp {
     Graph *g;
+    void (*demand)(struct Rdp *, Node *, Expr *a, Expr *b, OrOne); /* what becomes of a demand */
     bool changed;
+    Map *proven; /* binds whose element has become known */
 } Rdp;
-void rdp_equal(Rdp *, const Node *, Expr *a, Expr *b); /* demands it; reports where it cannot be */
-void rdp_backward(Rdp *, const Node *);                /* what the node demands of its operands */
+void rdp_backward(Rdp *, Node *); /* what the node demands of its operands */
 
 #endif

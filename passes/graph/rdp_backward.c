@@ -1,54 +1,58 @@
 /* What each operation demands of its operands' dimensions. */
 #include "passes/graph/rdp.h"
 
-static bool at_least_two(Ctx *ctx, Expr *e) {
-    int64_t lo, hi;
-    return expr_range(ctx, e, &lo, &hi) && lo >= 2;
+static void must_equal(Rdp *r, Node *n, Expr *a, Expr *b) {
+    r->demand(r, n, a, b, MUST_BE_EQUAL);
 }
 
-/* Where neither side can be 1, broadcasting demands equality. `to` is the size broadcast to. */
-static void broadcasts_to(Rdp *r, const Node *n, const Value *v, const Type *to) {
+/* `to` is the size broadcast to. */
+static void broadcasts_to(Rdp *r, Node *n, const Value *v, const Type *to) {
     if (!v) return;
     int skip = to->rank - v->type.rank;
     for (int i = 0; i < v->type.rank; i++)
-        if (at_least_two(r->g->ctx, v->type.dims[i]))
-            rdp_equal(r, n, v->type.dims[i], to->dims[skip + i]);
+        r->demand(r, n, v->type.dims[i], to->dims[skip + i], FIRST_MAY_BE_ONE);
 }
 
-static void pointwise(Rdp *r, const Node *n) {
-    const Type *y = &n->out[0]->type;
+/* The same walk over the operands as that of type inference. */
+static void pointwise(Rdp *r, Node *n) {
+    Type out = {0};
     for (int k = 0; k < n->n_in; k++) {
         const Type *t = &n->in[k]->type;
-        int skip = y->rank - t->rank;
-        for (int i = 0; i < t->rank; i++)
-            if (at_least_two(r->g->ctx, t->dims[i]) && at_least_two(r->g->ctx, y->dims[skip + i]))
-                rdp_equal(r, n, t->dims[i], y->dims[skip + i]);
+        int old = out.rank, rank = MAX(old, t->rank);
+        for (int i = rank - 1; i >= 0; i--) {
+            int from = i - (rank - old), at = i - (rank - t->rank);
+            Expr *have = from >= 0 ? out.dims[from] : expr_int(r->g->ctx, 1);
+            Expr *more = at >= 0 ? t->dims[at] : expr_int(r->g->ctx, 1);
+            r->demand(r, n, have, more, EITHER_MAY_BE_ONE);
+            if (!broadcast_dims(r->g->ctx, have, more, &out.dims[i])) return;
+        }
+        out.rank = rank;
     }
 }
 
-static void contract(Rdp *r, const Node *n) {
+static void contract(Rdp *r, Node *n) {
     Spec s;
     if (!contract_spec(node_str(n, "spec", ""), &s)) return;
     for (int i = 0; i < s.na; i++) {
         const char *at = strchr(s.b, s.a[i]);
-        if (at) rdp_equal(r, n, n->in[0]->type.dims[i], n->in[1]->type.dims[at - s.b]);
+        if (at) must_equal(r, n, n->in[0]->type.dims[i], n->in[1]->type.dims[at - s.b]);
     }
     if (n->n_in > 2) broadcasts_to(r, n, n->in[2], &n->out[0]->type);
 }
 
-static void conv(Rdp *r, const Node *n) {
+static void conv(Rdp *r, Node *n) {
     const Type *x = &n->in[0]->type, *w = &n->in[1]->type;
     if (n->op == OP_conv)
-        rdp_equal(r, n, x->dims[1], expr_muli(r->g->ctx, w->dims[1], node_int(n, "group", 1)));
-    else rdp_equal(r, n, x->dims[1], w->dims[0]);
-    if (n->n_in > 2 && n->in[2]) rdp_equal(r, n, n->in[2]->type.dims[0], n->out[0]->type.dims[1]);
+        must_equal(r, n, x->dims[1], expr_muli(r->g->ctx, w->dims[1], node_int(n, "group", 1)));
+    else must_equal(r, n, x->dims[1], w->dims[0]);
+    if (n->n_in > 2 && n->in[2]) must_equal(r, n, n->in[2]->type.dims[0], n->out[0]->type.dims[1]);
 }
 
-static void concat(Rdp *r, const Node *n) {
+static void concat(Rdp *r, Node *n) {
     int64_t axis = node_int(n, "axis", 0);
     for (int k = 1; k < n->n_in; k++)
         for (int i = 0; i < n->out[0]->type.rank; i++)
-            if (i != axis) rdp_equal(r, n, n->in[0]->type.dims[i], n->in[k]->type.dims[i]);
+            if (i != axis) must_equal(r, n, n->in[0]->type.dims[i], n->in[k]->type.dims[i]);
 }
 
 static int64_t gcd(int64_t a, int64_t b) {
@@ -67,18 +71,18 @@ static Expr *split_number(Ctx *ctx, Expr *const *dims, int n, int64_t *number) {
     return rest;
 }
 
-static void equal_products(Rdp *r, const Node *n, Expr *const *a, int n_a, Expr *const *b,
+static void equal_products(Rdp *r, Node *n, Expr *const *a, int n_a, Expr *const *b,
                            int n_b) {
     int64_t x, y;
     Ctx *ctx = r->g->ctx;
     Expr *left = split_number(ctx, a, n_a, &x), *right = split_number(ctx, b, n_b, &y);
     if (!left || !right) return;
     int64_t common = gcd(x, y);
-    rdp_equal(r, n, expr_muli(ctx, left, x / common), expr_muli(ctx, right, y / common));
+    must_equal(r, n, expr_muli(ctx, left, x / common), expr_muli(ctx, right, y / common));
 }
 
 /* Equal products, after the factors that both sides have are gone: those that cannot be zero. */
-static void reshape(Rdp *r, const Node *n) {
+static void reshape(Rdp *r, Node *n) {
     Ctx *ctx = r->g->ctx;
     Expr *left[MAX_RANK], *right[MAX_RANK];
     int n_left = 0, n_right = n->out[0]->type.rank;
@@ -94,30 +98,30 @@ static void reshape(Rdp *r, const Node *n) {
     equal_products(r, n, left, n_left, right, n_right);
 }
 
-static void attention(Rdp *r, const Node *n) {
+static void attention(Rdp *r, Node *n) {
     const Type *q = &n->in[0]->type, *k = &n->in[1]->type, *v = &n->in[2]->type;
-    rdp_equal(r, n, q->dims[0], k->dims[0]);
-    rdp_equal(r, n, q->dims[0], v->dims[0]);
-    rdp_equal(r, n, k->dims[1], v->dims[1]);
-    rdp_equal(r, n, k->dims[2], v->dims[2]);
-    rdp_equal(r, n, q->dims[3], k->dims[3]);
+    must_equal(r, n, q->dims[0], k->dims[0]);
+    must_equal(r, n, q->dims[0], v->dims[0]);
+    must_equal(r, n, k->dims[1], v->dims[1]);
+    must_equal(r, n, k->dims[2], v->dims[2]);
+    must_equal(r, n, q->dims[3], k->dims[3]);
     Type scores =
         type_make(q->dtype, (Expr *[]){q->dims[0], q->dims[1], q->dims[2], k->dims[2]}, 4);
     if (n->n_in > 3) broadcasts_to(r, n, n->in[3], &scores);
 }
 
-static void scan(Rdp *r, const Node *n) {
+static void scan(Rdp *r, Node *n) {
     int first = (int)node_int(n, "n_carried", 0);
     const int64_t *axes = NULL;
     int count = node_ints(n, "axes", &axes);
     Expr *length = n->in[first]->type.dims[count ? axes[0] : 0];
     for (int k = first + 1; k < n->n_in; k++) {
         int64_t axis = k - first < count ? axes[k - first] : 0;
-        rdp_equal(r, n, length, n->in[k]->type.dims[axis]);
+        must_equal(r, n, length, n->in[k]->type.dims[axis]);
     }
 }
 
-void rdp_backward(Rdp *r, const Node *n) {
+void rdp_backward(Rdp *r, Node *n) {
     if (op_is_scalar(n->op)) {
         pointwise(r, n);
         return;

@@ -95,11 +95,30 @@ bool lower_op_compact(Lower *l) {
     return true;
 }
 
-/* A symbol that was found equal to another, or to a number, needs no value. */
 bool lower_op_bind(Lower *l) {
-    Sym *y = graph_find_sym(l->graph, node_str(l->node, "sym", ""));
-    if (!y || y->merged) return true;
+    Expr *const *is;
+    bool required = node_exprs(l->node, "is", &is) > 0;
+    Sym *y = required ? graph_sym(l->graph, SYM_VALUE, "value", INT64_MIN, INT64_MAX)
+                      : graph_find_sym(l->graph, node_str(l->node, "sym", ""));
     lower_bind(l, y, lower_tensor(l, l->node->in[0]), node_int(l->node, "index", 0));
+    if (!required) return true;
+    const char *name = l->node->in[0]->name;
+    lower_settle(l, lower_resolved(l, is[0]), expr_sym(l->ctx, y),
+                 arena_printf(l->ctx->perm, "a value of %s is not what is needed", name));
+    return true;
+}
+
+bool lower_op_check(Lower *l) {
+    Expr *const *e;
+    node_exprs(l->node, "equal", &e);
+    Expr *a = lower_resolved(l, e[0]), *b = lower_resolved(l, e[1]);
+    Str text = str_new(l->ctx->perm);
+    str_add(&text, "sizes ");
+    expr_print(&text, a);
+    str_add(&text, " and ");
+    expr_print(&text, b);
+    str_add(&text, " must be equal");
+    lower_check(l, sizes_fit(l->ctx, a, b, (OrOne)node_int(l->node, "or_one", 0)), str_c(&text));
     return true;
 }
 

@@ -50,21 +50,11 @@ static void next_cut(const Shapes *s, int f0, int t0, int *f1, int *t1) {
     *t1 = s->n_to;
 }
 
-/* A shape of the run must hold as many elements as there are. */
-static void check_elements(Lower *l, const Type *from, const Tensor *to) {
-    Expr *have = expr_product(l->ctx, from->dims, from->rank),
-         *want = expr_product(l->ctx, to->dims, to->rank);
-    if (expr_prove_eq(l->ctx, have, want)) return;
-    lower_check(l, expr_op2(l->ctx, SOP_eq, have, want),
-                "the new shape has another number of elements");
-}
-
 bool lower_op_reshape(Lower *l) {
     Value *x = l->node->in[0];
     Tensor *out = lower_out(l, 0);
     Var *vars[MAX_RANK];
     Expr *at[MAX_RANK], *index[MAX_RANK];
-    check_elements(l, &x->type, out);
     lower_kernel(l, "reshape");
     lower_vars(l, out->dims, out->rank, vars);
     lower_indices(vars, out->rank, at);

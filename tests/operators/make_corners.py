@@ -7,6 +7,7 @@ Written and read as make_models.py says.
 """
 
 import numpy as np
+import onnx
 
 import make_models
 from make_models import case, f32, floats, ml, node, save
@@ -76,6 +77,24 @@ def reshape_run(_):  # the shape only the run knows, and with it the sizes of an
     x = np.arange(6, dtype=np.int32)
     save("reshape_run", [node("Reshape", "x s", "y"), node("Neg", "x", "z")],
          {"x": x, "s": np.array([3, 2])}, "y z", [x.reshape(3, 2), -x], dims={"x": ["N"]})
+
+
+@case
+def sizes_of_data(_):  # numbers of what is found, of a shape, of rounds, where 3 are needed
+    item = lambda name, t, shape: onnx.helper.make_tensor_value_info(name, t, shape)
+    kinds = onnx.TensorProto
+    body = onnx.helper.make_graph(
+        [node("Less", "i n", "more"), node("Identity", "a", "b"), node("Neg", "a", "each")], "body",
+        [item("i", kinds.INT64, []), item("go", kinds.BOOL, []), item("a", kinds.FLOAT, [1])],
+        [item("more", kinds.BOOL, []), item("b", kinds.FLOAT, [1]), item("each", kinds.FLOAT, [1])])
+    save("sizes_of_data",
+         [node("NonZero", "m", "at"), node("Cast", "at", "f", to=1), node("MatMul", "f w", "found"),
+          node("Expand", "x s", "e"), node("MatMul", "e w", "spread"),
+          node("Loop", " go x", "last all", body=body), node("Gemm", "all w", "looped", transA=1)],
+         {"m": np.array([1, 0, 1, 0, 0, 1, 0, 0], bool), "s": np.array([2, 3]), "n": np.array(2),
+          "go": np.array(True), "x": f32(2)}, "found spread last looped",
+         [f32([7, 14]), f32([6, 12], [6, 12]), f32(2), f32([-6, -12])],
+         constants={"w": f32([1, 2], [1, 2], [1, 2])})
 
 
 # ---- windows and samples ----

@@ -35,9 +35,24 @@ refuses "batch sizes of data and indices differ" -- ./operators gather_nd_sizes 
 refuses "data and grid differ in batch size" -- ./operators grid_sizes --dim N=2 --dim M=3
 refuses "sizes of indices and updates do not fit" -- ./operators scatter_sizes --dim N=4 --dim M=2
 
+# ---- sizes that follow from the data ----
+# sizes_of M S N: files of what is found, of a shape, and of the number of rounds.
+sizes_of() {
+    data=$all/sizes_of_data/test_data_set_0
+    ./operators sizes_of_data --input "m=${1:-$data/input_0.pb}" --input "s=${2:-$data/input_1.pb}" \
+        --input "n=${3:-$data/input_2.pb}" --input "go=$data/input_3.pb" --input "x=$data/input_4.pb"
+}
+expect 0 sizes_of '' '' ''
+printf '\1\1\1\1\0\0\0\0' >found.bin
+refuses "(MatMul): sizes m_count and 3 must be equal" -- sizes_of found.bin '' ''
+printf '\2\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0' >spread.bin
+refuses "(Expand): a value of s is not what is needed" -- sizes_of '' spread.bin ''
+printf '\3\0\0\0\0\0\0\0' >rounds.bin
+refuses "(Loop): axis 0 of all is not what is needed" -- sizes_of '' '' rounds.bin
+
 # ---- a shape that only the run knows must hold as many elements as there are ----
 printf '\3\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0' >shape.bin
-refuses "the new shape has another number of elements" -- \
+refuses "\"Reshape_0\" (Reshape): sizes N and select_1_0*select_1_1 must be equal" -- \
     ./operators reshape_run --dim N=6 --input s=shape.bin
 
 finish
