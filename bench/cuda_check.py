@@ -45,10 +45,14 @@ def run(*command, cache=None, timeout=3600):
     return done.stdout, time.monotonic() - start, processor_seconds() - used
 
 
-def folders(path, only):
-    """The model folders in `path`, those named by `only` alone."""
-    found = sorted(p.parent for p in path.glob("*/model.json"))
-    return [f for f in found if not only or f.name in only]
+def folders(paths, only):
+    """The model folders in each of the paths, those named by `only` alone; all names must be there."""
+    found = [sorted(p.parent for p in path.glob("*/model.json")) if path else [] for path in paths]
+    names = {f.name for some in found for f in some}
+    unknown = [name for name in only or [] if name not in names]
+    if unknown:
+        sys.exit(f"error: no model {', '.join(unknown)}; there are {', '.join(sorted(names)) or 'none'}")
+    return [[f for f in some if not only or f.name in only] for some in found]
 
 
 def spilling(kernels):
@@ -124,9 +128,9 @@ def main():
     compiled = ["model", "kernels", "compile (s)", "of processors (s)", "again (s)", "beside weights (MB)",
                 "most registers", "most shared (bytes)", *(f"spill on {arch}" for arch in args.archs)]
     emulated = ["small model", "compile for the emulation (s)", "check (s)"]
-    for check, head, path in ((check_compile, compiled, args.models),
-                              (check_results, emulated, args.small)):
-        rows, wrong = check_all(check, args, folders(path, args.only)) if path else ([], 0)
+    large, small = folders((args.models, args.small), args.only)
+    for check, head, models in ((check_compile, compiled, large), (check_results, emulated, small)):
+        rows, wrong = check_all(check, args, models)
         text += table(head, rows) + "\n" if rows else ""
         bad += wrong
     if args.md:

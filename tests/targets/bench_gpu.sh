@@ -1,6 +1,6 @@
 #!/bin/sh
 # bench/gpu.sh: a tiny folder is prepared, and run against the driver of tests/cuda/driver. No figure is
-# looked at, only that there is one of everything that can be had here.
+# looked at, only that there is one of everything that can be had here. bench/cuda_check.py --only, too.
 . "$(dirname "$0")/common.sh"
 need "${CC:-cc}" gcc
 need "${CXX:-g++}" g++
@@ -24,6 +24,12 @@ mkdir -p models/digits
 cp "$(model_of digits)" models/digits/model.onnx
 cp -r "$(data_of digits)"/test_data_set_* models/digits
 echo '{"bytes": 1, "rtol": 1e-3, "atol": 1e-5, "bench_set": 0}' > models/digits/model.json
+# a name of no model is a mistake, not nothing to do
+if "$python" -B "$root/bench/cuda_check.py" "$onnxcc" --models models --only digits,digit 2> only.log; then
+    echo "FAIL: cuda_check.py knows no model digit"
+    exit 1
+fi
+grep -qx 'error: no model digit; there are digits' only.log
 if ! PYTHON=$python "$root/bench/gpu.sh" prepare --out gpu --onnxcc "$out/onnxcc" --tiny --cases 12 --models models \
     --gpu-arch sm_80 > prepare.log 2>&1; then
     cat prepare.log
