@@ -89,6 +89,7 @@ bool pass_scatters(Program *);
 bool pass_layout(Program *);
 bool pass_turn(Program *);
 bool pass_precision(Program *, const Options *);
+bool pass_gpu_keys(Program *, const Options *);
 bool pass_gpu_attention(Program *, const Options *);
 bool pass_gpu_split(Program *, const Options *);
 bool pass_gpu_rows(Program *, const Options *);

@@ -107,6 +107,7 @@ bool run_kernel_passes(Program *p, const Options *opt) {
     }
     if (opt->host) KERNELS(placement, opt);          /* kernels are final from here on */
     if (opt->level > 1) KERNELS(gpu_integers, opt);  /* before gpu_rows: it makes sums of rows */
+    if (opt->level > 1) KERNELS(gpu_keys, opt);      /* parts of attention are attention */
     if (opt->level > 1) KERNELS(gpu_attention, opt); /* before gpu_rows: it has rows of keys */
     /* after layout: what lies next to each other; before gpu_rows, which has recipes for both */
     if (opt->level > 1) KERNELS(gpu_split, opt);

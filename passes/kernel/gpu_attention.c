@@ -66,6 +66,8 @@ static void make_names(Online *a) {
     a->top = new_temp(a, "top", key, 1);
     a->best = new_temp(a, a->max->out->name, key, 1);
     a->old = new_temp(a, arena_printf(c->perm, "%s.old", a->max->out->name), key, 1);
+    if (a->leaves_max)
+        a->last = new_temp(a, arena_printf(c->perm, "%s.last", a->max->out->name), NULL, 0);
     a->fade = new_temp(a, "fade", key, 1);
     a->wide = new_temp(a, a->o->out->name, width, 2);
 }
@@ -95,7 +97,8 @@ static Expr *swap_load(void *user, Expr *e) {
         if (a->keyed[i].old == e->tensor) return load_at(a, a->keyed[i].now, p->index, 3);
     if (e->tensor == a->o->out)
         return load_at(a, a->wide, (Expr *[]){a->w->self, a->lane->self}, 2);
-    if (e->tensor != a->sum->out) return e;
+    if (e->tensor == a->max->out) return load_at(a, a->last, NULL, 0);
+    if (e->tensor != a->sum->out || a->finite) return e;
     Expr *none = expr_op2(a->ctx, SOP_eq, e, f32(a, 0));
     return expr_op3(a->ctx, SOP_select, none, f32(a, 0.0 / 0.0), e);
 }
@@ -103,7 +106,8 @@ static Expr *swap_load(void *user, Expr *e) {
 /* Value of a statement with v written as `by`. */
 static Expr *moved(Online *a, Expr *value, Expr *const *index, Var *v, Expr *by) {
     Place p = {a, {index[0], index[1], index[2]}};
-    return expr_subst1(a->ctx, expr_rewrite(a->ctx, value, swap_load, &p), v, by);
+    value = expr_rewrite(a->ctx, value, swap_load, &p);
+    return v ? expr_subst1(a->ctx, value, v, by) : value;
 }
 
 static Stmt *add(Online *a, StmtKind kind, Tensor *out, Var *const *more, int n, Expr *value) {
@@ -181,6 +185,8 @@ static void add_softmax(Online *a, int n) {
     sums_over(a, top, RED_MAX, key + 1, 2, a->lanes);
     Stmt *best = add(a, ST_SCAN, a->best, key, 1, load_at(a, a->top, &a->j->self, 1));
     best->op = RED_MAX, best->out2 = a->old, best->axis = a->n_rows;
+    if (a->last)
+        sums_over(a, add(a, ST_REDUCE, a->last, NULL, 0, best->value), RED_MAX, key, 1, 0);
     Expr *old = finite(a, load_at(a, a->old, &a->j->self, 1));
     add(a, ST_MAP, a->fade, key, 1, share(a, old));
     add(a, ST_MAP, a->keyed[n].now, key, 3, share(a, score(a, n)));
@@ -216,7 +222,7 @@ static void add_final(Online *a, Stmt *s) {
     int n = 0;
     for (int i = 0; i < s->n_dom; i++)
         if (s->dom[i] != e) dom[n++] = s->dom[i];
-    dom[n++] = a->w, dom[n++] = a->lane;
+    if (e) dom[n++] = a->w, dom[n++] = a->lane;
     Stmt *now = stmt_new(c, ST_MAP, s->out, dom, n, moved(a, s->value, none, e, across(a)));
     now->index = index;
     vec_push(c->perm, &a->kernel->stmts, now);

@@ -76,6 +76,12 @@ static bool find_scores(Online *a, int at) {
     return is_keyed(a, a->max->value->tensor);
 }
 
+/* The maximum of the row, or at least the least finite number. */
+static bool is_best(Online *a, const Expr *e) {
+    a->finite = e->kind == E_OP && e->op == SOP_max && e->arg[1]->kind == E_FLT;
+    return is_own_load(a, a->finite ? e->arg[0] : e, a->max->out, NULL);
+}
+
 /* exp of what the maximum is taken of, less that maximum */
 static bool find_p(Online *a, Stmt *s) {
     const Expr *e = s->value;
@@ -85,7 +91,7 @@ static bool find_p(Online *a, Stmt *s) {
     e = e->arg[0];
     return e->kind == E_OP && e->op == SOP_sub &&
            is_own_load(a, e->arg[0], a->max->value->tensor, attention_own_var(a, s)) &&
-           is_own_load(a, e->arg[1], a->max->out, NULL);
+           is_best(a, e->arg[1]);
 }
 
 static bool find_sum(Online *a, Stmt *s) {
@@ -107,17 +113,21 @@ static bool find_o(Online *a, Stmt *s) {
 }
 
 typedef struct Uses {
-    const Online *a;
-    const Var *e;
+    Online *a;
+    const Var *e; /* along the width; NULL: there is one result of a row */
     bool ok;
 } Uses;
 
 static void check_use(void *user, const Expr *x) {
     Uses *u = user;
     if (x->kind != E_LOAD) return;
-    if (x->tensor == u->a->o->out) u->ok &= is_own_load(u->a, x, u->a->o->out, u->e);
-    else if (x->tensor == u->a->sum->out) u->ok &= is_own_load(u->a, x, u->a->sum->out, NULL);
-    else u->ok &= x->tensor != u->a->max->out && !is_keyed(u->a, x->tensor);
+    Online *a = u->a;
+    bool best = x->tensor == a->max->out;
+    if (x->tensor == a->o->out) u->ok &= u->e && is_own_load(a, x, a->o->out, u->e);
+    else if (x->tensor == a->sum->out) u->ok &= is_own_load(a, x, a->sum->out, NULL);
+    else if (best) u->ok &= !u->e && is_own_load(a, x, a->max->out, NULL);
+    else u->ok &= !is_keyed(a, x->tensor);
+    a->leaves_max |= best;
 }
 
 Var *attention_width(const Online *a, const Stmt *s) {
@@ -128,13 +138,21 @@ Var *attention_width(const Online *a, const Stmt *s) {
     return e && e->extent == a->e->extent ? e : NULL;
 }
 
+/* The map of a row's maximum or sum, which a part of the keys leaves to others (gpu_keys.c) */
+static bool is_of_row(const Online *a, const Stmt *s) {
+    if (s->kind != ST_MAP || s->n_dom != a->n_rows) return false;
+    for (int i = 0; i < s->n_dom; i++)
+        if (!is_row(a, s->dom[i])) return false;
+    return true;
+}
+
 static bool find_finals(Online *a, int at) {
     Kernel *k = a->kernel;
     a->n_final = k->stmts.n - at;
     for (int i = at; i < k->stmts.n; i++) {
         const Stmt *s = k->stmts.at[i];
         Uses u = {a, attention_width(a, s), true};
-        if (!u.e) return false;
+        if (!u.e && !is_of_row(a, s)) return false;
         expr_visit(s->value, check_use, &u);
         for (int d = 0; s->index && d < s->out->rank; d++)
             expr_visit(s->index[d], check_use, &u);

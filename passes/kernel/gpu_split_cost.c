@@ -147,7 +147,7 @@ static double price_of_parts(const Cost *k, int axis, int64_t parts, int64_t chu
 }
 
 /* Parts of neighbours in memory begin at whole pieces. Of an extent that only the run knows there
- * else are as many parts as processors need. */
+ * are as many parts as processors need. */
 static void try_parts(const Cost *k, GpuSplit *p, int axis, int64_t parts, double *best) {
     Ctx *c = p->ctx;
     Var *v = k->sum->red[axis];
@@ -160,8 +160,11 @@ static void try_parts(const Cost *k, GpuSplit *p, int axis, int64_t parts, doubl
     if (cost < 0 || cost >= *best) return;
     *best = cost;
     p->axis = axis;
-    p->chunk = fixed || fast ? expr_int(c, chunk) : expr_ceildiv(c, v->extent, expr_int(c, parts));
-    p->parts = fixed || fast ? expr_ceildiv(c, v->extent, p->chunk) : expr_int(c, parts);
+    p->parts = expr_int(c, parts);
+    p->chunk = expr_int(c, chunk);
+    if (fixed) return;
+    chunk = fast ? PIECE : 1;
+    p->chunk = expr_muli(c, expr_ceildiv(c, v->extent, expr_int(c, parts * chunk)), chunk);
 }
 
 bool gpu_split_pays(GpuSplit *p) {

@@ -200,6 +200,19 @@ def parts(dtype):
     return m
 
 
+def keys(dtype, count):
+    """Few queries to many keys, some parts of which may be empty."""
+    m = Model(f"keys_{dtype}_{count}", dtype)
+    v, k = m.input("v", 2, 3, "N", 32), m.node("Transpose", m.input("k", 2, 3, "N", 16),
+                                               perm=[0, 1, 3, 2])
+    scores = m.node("Mul", m.node("MatMul", m.input("q", 2, 3, 2, 16), k), m.const("scale", 1))
+    m.output(m.node("MatMul", m.node("Softmax", scores, axis=-1), v))
+    scores = m.node("Add", m.node("MatMul", m.input("one", 2, 3, 1, 16), k), m.input("mask", "N"))
+    m.output(m.node("MatMul", m.node("Softmax", scores, axis=-1), v))
+    m.dims = {"N": count}
+    return m
+
+
 def parts_of_integers():
     m = Model("parts_u8", "u8")
     x = m.input("x", 9, 2050)
@@ -228,6 +241,8 @@ def models():
         yield parts(dtype)
         yield parts_of_the_run(dtype, 1)
         yield parts_of_the_run(dtype, 77)
+        yield keys(dtype, 1)
+        yield keys(dtype, 4500)
         yield products(dtype)
         yield windows(dtype)
         yield sizes(dtype, 1, 5)
