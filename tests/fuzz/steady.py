@@ -8,10 +8,10 @@ from references import BF16, F16, F32, F64, FLOATS, is_float
 # (relative movement of inexact elements, tolerances of the results)
 MOVES = {F32: (1e-5, 1e-3, 1e-4), F64: (1e-6, 1e-3, 1e-4),
          F16: (1e-3, 1e-2, 1e-2), BF16: (8e-3, 6e-2, 6e-2)}
-# Results jump where the operands of the node move by rounding of its own arithmetic.
+# Results jump, or swing, where the operands of the node move by rounding of its own arithmetic.
 JUMPING = set("""QuantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul GridSample RoiAlign
     NonMaxSuppression Mod Resize Upsample MaxRoiPool TreeEnsemble Range LinearClassifier
-    AffineGrid Det""".split())
+    AffineGrid Det RNN GRU LSTM""".split())
 # Results jump where the operands move; so do those that are no floats.
 CLIFFS = JUMPING | set("""Floor Ceil Round Sign Hardmax TopK Unique ThresholdedRelu Shrink
     OneHotEncoder TreeEnsembleRegressor Binarizer""".split())

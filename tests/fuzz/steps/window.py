@@ -124,14 +124,18 @@ def deform_conv(g, op):
                   kernel_shape=[k, k], pads=[pad] * 4, offset_group=groups)
 
 
+def resize_scales(g, x, scales, n):
+    """Integers are cut off: only places between two of their elements that are exact."""
+    exact = [s for s in scales if is_float(g.dtype(x)) or s in (0.5, 1.0, 2.0)]
+    return [g.choose(exact) for _ in range(n)]
+
+
 @makes("Resize")
 def resize(g, op):
     x = g.operand(op, rank=(2, 3, 4), least=1)
     rank = g.rank(x)
     outer = max(0, rank - g.choose([1, 2, 2]))
-    # integers are cut off: only places between two elements that are exact
-    some = [0.5, 1.0, 1.5, 2.0, 3.0] if is_float(g.dtype(x)) else [0.5, 1.0, 2.0]
-    scales = [1.0] * outer + [g.choose(some) for _ in range(rank - outer)]
+    scales = [1.0] * outer + resize_scales(g, x, [0.5, 1.0, 1.5, 2.0, 3.0], rank - outer)
     if any(int(n * s) < 1 for n, s in zip(g.shape(x), scales)):
         return None
     mode = g.choose(["nearest", "linear"] + (["cubic"] if rank - outer == 2 and rank == 4 else []))
@@ -163,7 +167,7 @@ def resize(g, op):
 @makes("Upsample")
 def upsample(g, op):
     x = g.operand(op, rank=(4,), least=1)
-    scales = [1.0, 1.0, g.choose([1.0, 2.0]), g.choose([1.0, 2.0, 3.0])]
+    scales = [1.0, 1.0, *resize_scales(g, x, [1.0, 2.0, 3.0], 2)]
     mode = g.choose(["nearest", "linear"])
     if g.opset < 9:
         return g.node(op, [x], mode=mode, scales=scales)
