@@ -59,6 +59,7 @@ void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt
     if (!done && opt->level > 0) done = schedule_attention(&s) || schedule_tile(&s);
     if (!done) schedule_rows(&s);
     How *general = s.how;
+    if (opt->level > 1 && s.tile && s.rows) schedule_gpu_tile_classes(&s);
     if (opt->level > 1 && s.few_lanes && expr_range(p->ctx, s.rows, &lo, &hi) && lo <= FEW_ROWS) {
         s.how = new_how(p, m);
         CHECK(schedule_tile(&s));

@@ -16,8 +16,11 @@ typedef struct Sched {
     How *how;
     /* Versions by shape class: where the number of rows of a tile is symbolic, a version for few
      * rows stands in front. */
-    Expr *rows;        /* set by schedule_tile: the symbolic number of rows, or NULL */
+    Expr *rows;        /* set with a tile: the symbolic number of rows (or columns), or NULL */
     int64_t few_lanes; /* > 0: make the version for few rows, with tiles of this width */
+    /* On GPUs: versions for up to so many rows, 0: the one for any number; the tile chosen */
+    int64_t most_rows;
+    const struct TileShape *tile;
 } Sched;
 
 /* ---- schedule_nest.c: building a how ---- */
@@ -89,6 +92,8 @@ void schedule_gpu_maps(Sched *); /* maps over the same domain */
 /* False: not of this kind */
 bool schedule_gpu_rows(Sched *); /* reductions along rows */
 bool schedule_gpu_tile(Sched *); /* a sum of products and what follows it */
+/* Versions with other tiles for fewer rows, where their number is symbolic. */
+void schedule_gpu_tile_classes(Sched *);
 bool schedule_gpu_attention(Sched *); /* a running maximum */
 
 /* ---- gpu_rows_keep.c ---- */

@@ -21,7 +21,6 @@ enum {
     LEAST_SIDE = 5,
     LEAST_DEPTH = 8,
     PROCESSORS = 128,
-    ASSUMED = 512,
     WARP = 32,
     MOST_SLICES = 8,
     FEW_ROUNDS = 4,
@@ -162,12 +161,12 @@ static void look_along(GpuTile *t, Side *side) {
 }
 
 /* ---- the tile's size ---- */
-static int64_t tiles_of(const Expr *extent, int64_t each) {
-    return (extent_or(extent, ASSUMED) + each - 1) / each;
+static int64_t tiles_of(const GpuTile *t, int side, int64_t each) {
+    return (gpu_tile_extent(t, &t->side[side]) + each - 1) / each;
 }
 
 static int64_t blocks_of(const GpuTile *t, const TileShape *s) {
-    int64_t blocks = tiles_of(t->side[0].extent, s->rows) * tiles_of(t->side[1].extent, s->columns);
+    int64_t blocks = tiles_of(t, 0, s->rows) * tiles_of(t, 1, s->columns);
     for (int i = 0; i < t->n_batch; i++) blocks *= extent_or(t->batch[i]->extent, 1);
     return blocks;
 }
@@ -194,6 +193,7 @@ static void choose_shape(GpuTile *t) {
         if (cost_of(t, &all[i]) < cost_of(t, best)) best = &all[i];
     for (int i = 0; i < t->s->revision && best + 1 < all + n; i++) best++;
     t->shape = *best;
+    t->s->tile = best;
     if (t->matrices) adapt_depth(t);
 }
 
@@ -207,7 +207,6 @@ int64_t gpu_tile_threads(const GpuTile *t) {
 static void choose_slices(GpuTile *t) {
     const Var *last = t->red[t->n_red - 1];
     int64_t rounds = 1, n, threads = gpu_tile_threads(t);
-    t->slices = 1;
     for (int i = 0; i < t->n_red; i++) {
         if (!expr_is_int(t->red[i]->extent, &n)) return;
         rounds *= n;
@@ -238,19 +237,21 @@ static void look_for_matrices(GpuTile *t) {
 static void pack_side(GpuTile *t, const Side *side, int64_t width) {
     Tile pack = {.s = t->s, .sum = t->sum, .lanes = side->vars[0], .nr = width};
     pack.along = steps_are_neighbours(t);
-    if (side->n != 1) return;
+    if (side->n != 1 || t->s->most_rows) return;
     memcpy(pack.red, t->red, sizeof pack.red);
     stmt_loads(t->sum, &pack.loads);
     tile_pack_panels(&pack);
 }
 
 bool schedule_gpu_tile(Sched *s) {
-    GpuTile t = {.s = s};
+    GpuTile t = {.s = s, .slices = 1};
     if (!schedule_is_gpu(s) || !has_form(&t) || !choose_sides(&t) || !order_reduction(&t))
         return false;
     look_for_matrices(&t);
+    for (int i = 1; i >= 0; i--)
+        if (!expr_is_int(t.side[i].extent, NULL)) s->rows = t.side[i].extent;
     choose_shape(&t);
-    choose_slices(&t);
+    if (!s->most_rows) choose_slices(&t);
     pack_side(&t, &t.side[0], t.shape.rows);
     pack_side(&t, &t.side[1], t.shape.columns);
     for (int i = 0; i < 2; i++) look_along(&t, &t.side[i]);

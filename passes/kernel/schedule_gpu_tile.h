@@ -45,6 +45,9 @@ int64_t gpu_tile_bytes(const GpuTile *, int slices);
 /* May the innermost reduction variable have rounds of its own? */
 bool gpu_tile_is_long(const GpuTile *, const Var *, int slices);
 void gpu_tile_nest(GpuTile *);
+/* ---- schedule_gpu_tile_classes.c ---- */
+/* An extent; where it is symbolic, what is assumed of it. */
+int64_t gpu_tile_extent(const GpuTile *, const Side *);
 /* The type in which a factor lies in memory, if it is only converted; else its own. */
 DType gpu_tile_type(const Expr *factor);
 /* A stage of which the copy is made here: with these dimensions, in this physical order (NULL: as

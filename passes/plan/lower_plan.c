@@ -56,6 +56,15 @@ static bool same_syms(Ctx *ctx, const Kernel *a, const Kernel *b) {
            (x.at.n == 0 || !memcmp(x.at.at, y.at.at, sizeof(Sym *) * (size_t)x.at.n));
 }
 
+/* Of the same kernel as the general one: NAME_few, NAME_few_2, ... */
+static char *name_of_version(Lower *lo, const Kernel *k, const How *how) {
+    int number = 1;
+    for (int i = 0; k->hows.at[i] != how; i++)
+        number += !strcmp(k->hows.at[i]->machine, how->machine);
+    return number == 1 ? arena_printf(lo->ctx->perm, "%s_few", k->name)
+                       : arena_printf(lo->ctx->perm, "%s_few_%d", k->name, number);
+}
+
 static LFunc *function_of(Lower *lo, Kernel *k, How *how, bool device) {
     uint64_t hash =
         hash_mix(kernel_hash(lo->ctx, k), (uint64_t)(how->when ? how->when->id + 1 : 0));
@@ -66,8 +75,7 @@ static LFunc *function_of(Lower *lo, Kernel *k, How *how, bool device) {
     *n = (Known){apply_schedule(lo->program, k, how), k, how, first};
     n->func->device = device;
     n->func->kernel = k;
-    /* of the same kernel as the general one */
-    if (how->when) n->func->name = arena_printf(lo->ctx->perm, "%s_few", k->name);
+    if (how->when) n->func->name = name_of_version(lo, k, how);
     map_set_int(lo->known, hash, n);
     vec_push(lo->ctx->perm, &lo->loops->kernels, n->func);
     Expr **most = device ? &lo->device_scratch : &lo->scratch;
