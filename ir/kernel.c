@@ -4,7 +4,8 @@
 
 const char *const reduce_names[] = {"sum",    "prod", "max", "min", "argmax",
                                     "argmin", "any",  "all", "set"};
-const char *const bind_names[] = {"serial", "thread", "vector", "unroll", "grid", "block", "mma"};
+const char *const bind_names[] = {"serial", "thread", "vector", "unroll", "grid", "block", "mma",
+                                  "group"};
 
 /* ---- reductions ---- */
 

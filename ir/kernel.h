@@ -120,9 +120,10 @@ typedef struct Stmt {
  * of them, and are as large as all of them need. */
 typedef enum Bind {
     BIND_SERIAL, BIND_THREAD, BIND_VECTOR, BIND_UNROLL, BIND_GRID, BIND_BLOCK,
-    BIND_MMA /* of schedules: a warp's products of matrices */
+    /* of schedules: products of matrices, of a warp, or of a group of four */
+    BIND_MMA, BIND_GROUP
 } Bind;
-extern const char *const bind_names[]; /* serial thread vector unroll grid block mma */
+extern const char *const bind_names[]; /* serial thread vector unroll grid block mma group */
 typedef enum Tail { TAIL_EXACT, TAIL_MASK, TAIL_PEEL, TAIL_GUARD } Tail;
 /* var = outer * factor + inner. exact: factor divides; mask: loads stay in bounds (clamped or
  * guarded), stores are guarded, whole tiles run without guards; peel: the remainder (a
@@ -141,8 +142,9 @@ typedef struct Stage {
     Tensor *copy; /* a subscript for each region variable; its dimensions may be larger */
     Var **region;
     int n_region;
-    int ahead; /* it is made so many rounds of the loop before it is read; the copy exists once
-                  more than that */
+    int ahead; /* it is made so many rounds of the loop before it is read ... */
+    int behind; /* ... and kept so many longer, for products that are on their way: the copy exists
+                   1 + ahead + behind times */
 } Stage;
 
 typedef enum NestKind { NEST_LOOP, NEST_STMT, NEST_STAGE } NestKind;

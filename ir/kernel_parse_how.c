@@ -94,9 +94,10 @@ static Stage *parse_stage(KParse *p, Kernel *k) {
     if (!lex_expect(p->lex, TOK_ARROW) || !(g->copy = kparse_tensor(p, SP_TEMP))) return NULL;
     if (!parse_space(p, &space)) return NULL;
     g->copy->space = space;
-    int64_t ahead = 0;
+    int64_t ahead = 0, behind = 0;
     if (lex_accept_word(p->lex, "ahead") && !lex_int(p->lex, &ahead)) return NULL;
-    g->ahead = (int)ahead;
+    if (lex_accept_word(p->lex, "behind") && !lex_int(p->lex, &behind)) return NULL;
+    g->ahead = (int)ahead, g->behind = (int)behind;
     return g;
 }
 
@@ -105,7 +106,7 @@ static bool parse_nests(KParse *p, Kernel *k, Nests *list);
 static bool parse_for(KParse *p, Kernel *k, Nest *n) {
     Nests body = {0};
     if (!(n->var = known_var(p))) return false;
-    int bind = kparse_word(p->lex, bind_names, BIND_MMA + 1);
+    int bind = kparse_word(p->lex, bind_names, BIND_GROUP + 1);
     n->bind = bind < 0 ? BIND_SERIAL : (Bind)bind;
     if (!lex_expect(p->lex, '{') || !lex_enter(p->lex)) return false;
     bool ok = parse_nests(p, k, &body);

@@ -103,6 +103,7 @@ static void print_stage(Str *s, const Kernel *k, const Stage *g) {
     kprint_tensor(s, g->copy);
     str_fmt(s, " %s", space_names[g->copy->space]);
     if (g->ahead) str_fmt(s, " ahead %d", g->ahead);
+    if (g->behind) str_fmt(s, " behind %d", g->behind);
     str_char(s, '\n');
 }
 

@@ -3,7 +3,7 @@
  * stands in itself; temps have one home; copies of factors stand in front of what reads them. */
 #include "ir/kernel_verify.h"
 
-enum { MOST_AHEAD = 3 };
+enum { MOST_AHEAD = 3, MOST_BEHIND = 1 };
 
 typedef struct Check {
     Verify *v;
@@ -115,10 +115,13 @@ static void check_stage(Check *c, Nest *n) {
     if (around && around->bind != BIND_SERIAL)
         verify_fail(c->v, n, "the copy does not stand in a serial loop");
     for (int i = 0; around && around->child[i] != n; i++)
-        if (around->child[i]->kind != NEST_STAGE || around->child[i]->stage->ahead != g->ahead)
+        if (around->child[i]->kind != NEST_STAGE || around->child[i]->stage->ahead != g->ahead ||
+            around->child[i]->stage->behind != g->behind)
             verify_fail(c->v, n, "the copies of a loop do not stand first, as far ahead");
     if (g->ahead < 0 || g->ahead > MOST_AHEAD)
         verify_fail(c->v, n, "at most %d rounds ahead", MOST_AHEAD);
+    if (g->behind < 0 || g->behind > MIN(g->ahead, MOST_BEHIND))
+        verify_fail(c->v, n, "at most %d rounds behind, and no more than ahead", MOST_BEHIND);
     if (!read) verify_fail(c->v, n, "nothing behind the copy reads it");
     check_region(c, n);
     if (!is_product_sum(g->stmt) || g->factor < 0 || g->factor > 1) {

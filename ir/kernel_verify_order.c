@@ -236,7 +236,7 @@ static void check_vector(Order *o, const Place *p, int d) {
 }
 
 /* ---- matrix products: five loops around a sum, of what a thread of a warp has of them ---- */
-enum { MMA_LOOPS = 5 };
+enum { MMA_LOOPS = 5, GROUP_WARPS = 4 };
 
 /* The type of the copy of a factor; DT_NONE: it has none. */
 static DType staged_type(const Nest *n, const Stmt *s, int factor) {
@@ -280,15 +280,33 @@ static bool are_lanes_of(const Order *o, const Place *p, int first) {
            expr_is(last[1]->var->extent, MMA_LANE_COLUMNS);
 }
 
+/* The block loop in front of the lanes is over the warps of a group. */
+static bool has_group(const Place *p, int first) {
+    const Nest *warp = NULL;
+    for (int d = 0; d + 2 < first; d++)
+        if (p->path[d + 2]->bind == BIND_BLOCK) warp = p->path[d];
+    return warp && warp->bind == BIND_BLOCK && expr_is(warp->var->extent, GROUP_WARPS);
+}
+
+/* A warp takes a fragment's steps at once, of any type; a group some such, of two bytes. */
+static bool are_steps(const Nest *loop, int each) {
+    int64_t steps;
+    if (!expr_is_int(loop->var->extent, &steps)) return false;
+    return loop->bind == BIND_GROUP ? each == mma_steps(DT_F16) && steps % each == 0
+                                    : steps == each;
+}
+
 static void check_mma(Order *o, const Place *p, int d) {
     const Nest *loop = p->path[d];
-    if (d && p->path[d - 1]->bind == BIND_MMA) return; /* the first one tells */
+    if (d && p->path[d - 1]->bind == loop->bind) return; /* the first one tells */
     bool chain = p->depth == d + MMA_LOOPS;
     for (int i = d; i < p->depth; i++)
-        chain &= p->path[i]->bind == BIND_MMA && p->path[i]->n_child == 1;
+        chain &= p->path[i]->bind == loop->bind && p->path[i]->n_child == 1;
     int steps = matrix_steps(o, p->stmt);
+    bool group = loop->bind == BIND_GROUP;
     if (!chain || !are_lanes_of(o, p, d) || !expr_is(p->path[d + 1]->var->extent, 2) ||
-        !expr_is(p->path[d + 3]->var->extent, 2) || !is_sum_var(o, p->stmt, p->path[d + 4]->var))
+        !expr_is(p->path[d + 3]->var->extent, 2) ||
+        !is_sum_var(o, p->stmt, p->path[d + 4]->var) || (group && !has_group(p, d)))
         verify_fail(o->v, loop, "the loops from %s on are no products of matrices",
                     loop->var->name);
     else if (!is_in_registers(o, p->stmt->out))
@@ -296,7 +314,7 @@ static void check_mma(Order *o, const Place *p, int d) {
     else if (!steps)
         verify_fail(o->v, loop, "the factors of %%%s have no copies of types that have products",
                     stmt_target(p->stmt)->name);
-    else if (!expr_is(p->path[d + 4]->var->extent, steps))
+    else if (!are_steps(p->path[d + 4], steps))
         verify_fail(o->v, loop, "a product has %d steps", steps);
 }
 
@@ -332,7 +350,7 @@ static void check_loops(Order *o, const Place *p) {
         if (bind == BIND_BLOCK) check_block(o, p, d);
         if (bind == BIND_VECTOR) check_vector(o, p, d);
         if (bind == BIND_UNROLL) check_unroll(o, p, d, &copies);
-        if (bind == BIND_MMA) check_mma(o, p, d);
+        if (bind == BIND_MMA || bind == BIND_GROUP) check_mma(o, p, d);
     }
 }
 

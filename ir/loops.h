@@ -27,6 +27,9 @@
 
 #include "ir/kernel.h"
 
+/* iargs of PRODUCTS: what it has of each factor, its sizes, the distances of its sums */
+enum { PRODUCTS_FACTOR = 5, PRODUCTS_SIZES = 10, PRODUCTS_SUMS = 13, PRODUCTS_ARGS = 15 };
+
 typedef enum LKind {
     L_FOR,     /* var in lo..hi, bind; body */
     L_IF,      /* cond; body, other */
@@ -56,6 +59,17 @@ typedef enum LKind {
      * integers in i32. Of that thread 4*g + t holds rows g and g + 8 of columns 2*t and 2*t + 1:
      * tensor[index + iargs[2] * (which row) + iargs[3] * (which column)] */
     L_MMA,
+    /* CUDA, by groups of four warps: a product of two matrices of `dtype` in shared memory is on
+     * its way to be added to one in f32. iargs[10..12]: its rows, columns and steps. Element (i, k)
+     * of factor f, i along its side (rows, or columns of the right one), is args[f][at + i%8*S +
+     * k%8*K + i/8*S8 + k/8*K8] with at, S, K, S8, K8 = iargs[5*f..], where S is 8 and K 1, or the
+     * other way round. Warp w of the group has rows 16*w..16*w + 15 of every 64; of each 16 x 8
+     * thread 4*g + t holds what it holds of an MMA's: row g + 8*h, column 2*t + e of the j-th eight
+     * columns of the m-th 64 rows are tensor[index + (m*2 + h)*iargs[13] + (j*2 + e)*iargs[14]] */
+    L_PRODUCTS,
+    /* CUDA: until all PRODUCTS of this thread but the last `lo` are added up, to tensor; what it
+     * has copied can be read by PRODUCTS behind the next barrier */
+    L_PRODUCTS_WAIT,
     L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
                  `lo`: scratch bytes per thread;
                   iargs[0]: about how many scalar operations an item costs */
@@ -107,7 +121,7 @@ struct LStmt {
     StreamAct stream;
     Reduce red;
     bool last, prefix;
-    DType dtype, right; /* MMA: of the elements of both factors */
+    DType dtype, right; /* MMA, PRODUCTS: of the factors' elements */
     char *name;
     Tensor **args;
     int n_args;
@@ -149,7 +163,7 @@ typedef struct Loops { /* a compiled program: kernels, then `bind` and `run` */
 LStmt *lstmt_new(Ctx *, LKind);
 LFunc *lfunc_new(Ctx *, LFuncKind, const char *name);
 void lbody_add(Ctx *, LBody *, LStmt *);
-void lleaf_operands(Ctx *, LStmt *); /* room for those of ASYNC, FRAGMENT, MMA */
+void lleaf_operands(Ctx *, LStmt *); /* room for those of ASYNC .. PRODUCTS */
 /* pre-order */
 void lbody_each(const LBody *, void (*fn)(void *user, LStmt *), void *user);
 /* Does it hold an L_PLACE for some buffer? What a round of a loop over such a body has placed is

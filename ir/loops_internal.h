@@ -29,6 +29,10 @@ bool lparse_expr(LParse *, DType want, Expr **out);
 void lprint_leaf(Str *, const LStmt *);
 bool lparse_leaf(LParse *, LStmt *);
 
+/* ---- loops_group.c: products of matrices by groups of warps ---- */
+void lprint_group(Str *, const LStmt *);
+bool lparse_group(LParse *, LStmt *);
+
 void lprint_stmt(LPrint *, const LStmt *);
 void lprint_func(LPrint *, const LFunc *);
 void loops_print_noted(LPrint *, const Loops *);

@@ -24,6 +24,10 @@ typedef struct Copy { /* that arrives when it is waited for */
     const char *from; /* NULL: zeros */
     size_t bytes;
 } Copy;
+typedef struct Products { /* of all groups, that are added up when they are waited for */
+    const LStmt *stmt;
+    struct ProductOperands *thread;
+} Products;
 enum { MEMO = 256 };
 typedef struct Interp {
     Ctx *ctx;
@@ -35,6 +39,7 @@ typedef struct Interp {
     int n_syms;
     Team *team;       /* NULL: outside of block loops */
     VEC(Copy) copies; /* on their way */
+    VEC(Products) products;
     char *scratch;
     int64_t scratch_bytes;
     uint64_t seed;
@@ -61,5 +66,9 @@ void linterp_fill(Interp *, const LStmt *, ScalarValue); /* what ASYNC leaves wh
 void linterp_arrive(Interp *, const LStmt *);            /* COMMIT, WAIT */
 void linterp_fragment(Interp *, const LStmt *);
 void linterp_mma(Interp *, const LStmt *); /* of all warps of the block */
+
+/* ---- loops_interp_group.c; of all groups of the block ---- */
+void linterp_products(Interp *, const LStmt *);
+void linterp_products_wait(Interp *, const LStmt *);
 
 #endif

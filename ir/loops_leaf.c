@@ -109,9 +109,12 @@ static bool parse_mma(LParse *p, LStmt *l) {
 }
 
 void lleaf_operands(Ctx *c, LStmt *l) {
-    static const int args[] = {[L_ASYNC] = 1, [L_FRAGMENT] = 1, [L_MMA] = 2},
-                     iargs[] = {[L_ASYNC] = 1, [L_FRAGMENT] = 3, [L_MMA] = 4};
-    if (l->kind != L_ASYNC && l->kind != L_FRAGMENT && l->kind != L_MMA) return;
+    static const int args[] = {[L_ASYNC] = 1, [L_FRAGMENT] = 1, [L_MMA] = 2, [L_PRODUCTS] = 2},
+                     iargs[] = {[L_ASYNC] = 1,
+                                [L_FRAGMENT] = 3,
+                                [L_MMA] = 4,
+                                [L_PRODUCTS] = PRODUCTS_ARGS};
+    if (l->kind >= LEN(args) || !args[l->kind]) return;
     l->n_args = args[l->kind], l->n_iargs = iargs[l->kind];
     l->args = NEW_ARRAY(c->perm, Tensor *, l->n_args);
     l->iargs = NEW_ARRAY(c->perm, Expr *, l->n_iargs);

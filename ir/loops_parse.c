@@ -281,7 +281,8 @@ static bool parse_stmt(LParse *p, LBody *body) {
         {"copy", L_COPY, parse_copy},       {"stream", L_STREAM, parse_stream},
         {"async", L_ASYNC, lparse_leaf},    {"commit", L_COMMIT, lparse_leaf},
         {"wait", L_WAIT, lparse_leaf},      {"fragment", L_FRAGMENT, lparse_leaf},
-        {"mma", L_MMA, lparse_leaf},
+        {"mma", L_MMA, lparse_leaf},        {"products", L_PRODUCTS, lparse_group},
+        {"products_wait", L_PRODUCTS_WAIT, lparse_group},
     };
     bool device = lex_accept_word(p->k.lex, "device");
     for (int i = 0; i < LEN(forms); i++) {

@@ -203,6 +203,10 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
     case L_MMA:
         lprint_leaf(s, l);
         break;
+    case L_PRODUCTS:
+    case L_PRODUCTS_WAIT:
+        lprint_group(s, l);
+        break;
     case L_LAUNCH:
     case L_CALL:
     case L_PLACE:

@@ -4,7 +4,7 @@
  * barrier. */
 #include "ir/loops_verify.h"
 
-enum { MOST_THREADS = 1024, MOST_SHARED = 48 << 10 };
+enum { MOST_THREADS = 1024, MOST_SHARED = 99 << 10 };
 
 static void check_chain(Verify *v, const LStmt *l) {
     int64_t n = 0;

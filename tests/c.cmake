@@ -6,7 +6,7 @@ add_test(NAME c_ops COMMAND c_ops_test)
 set(loops_texts ${CMAKE_CURRENT_LIST_DIR}/loops/kernels.ir ${CMAKE_CURRENT_LIST_DIR}/c/kernels.ir)
 set(c_only ${CMAKE_CURRENT_LIST_DIR}/c/strings.ir)
 set(cuda_only ${CMAKE_CURRENT_LIST_DIR}/cuda/blocks.ir ${CMAKE_CURRENT_LIST_DIR}/cuda/combine.ir
-    ${CMAKE_CURRENT_LIST_DIR}/cuda/leaves.ir)
+    ${CMAKE_CURRENT_LIST_DIR}/cuda/leaves.ir ${CMAKE_CURRENT_LIST_DIR}/cuda/groups.ir)
 foreach(kind c cuda)
     add_executable(${kind}_kernels_test ${CMAKE_CURRENT_LIST_DIR}/${kind}/kernels_test.c)
     target_link_libraries(${kind}_kernels_test PRIVATE onnxcc_lib ${CMAKE_DL_LIBS})
@@ -14,6 +14,13 @@ foreach(kind c cuda)
     add_test(NAME ${kind}_kernels
         COMMAND ${kind}_kernels_test ${CMAKE_BINARY_DIR}/tests/${kind} ${loops_texts} ${${kind}_only})
 endforeach()
+
+# Products of groups as warps compute them, on GPUs before sm_90a.
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/tests/cuda_warps)
+add_test(NAME cuda_groups_by_warps
+    COMMAND cuda_kernels_test ${CMAKE_BINARY_DIR}/tests/cuda_warps ${CMAKE_CURRENT_LIST_DIR}/cuda/groups.ir)
+set_tests_properties(cuda_groups_by_warps PROPERTIES
+    ENVIRONMENT "ONNXCC_EMU_CXXFLAGS=-DONNXCC_EMU_WARPS")
 
 # The emulation header by itself.
 find_program(CXX_FOR_EMU NAMES g++ clang++ clang++-19)

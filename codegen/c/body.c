@@ -177,11 +177,13 @@ static void print_buffer(Printer *p, const LStmt *l) {
     const char *type = c_memory_type(t->dtype), *at = NULL;
     if (t->space == SP_SCRATCH) at = c_expr(p, l->lo, PREC_SUM);
     else CHECK(expr_is_int(l->hi, &n));
+    if (t->space == SP_SHARED && p->dialect == DIALECT_CUDA) {
+        c_shared_buffer(p, l);
+        return;
+    }
     const char *name = name_add(p, t, t->name);
-    bool is_shared = t->space == SP_SHARED && p->dialect == DIALECT_CUDA;
-    const char *shared = is_shared ? "__shared__ __align__(16) " : "";
     if (!at) {
-        c_line(p, "%s%s %s[%lld];", shared, type, name, (long long)MAX(n, 1));
+        c_line(p, "%s %s[%lld];", type, name, (long long)MAX(n, 1));
         return;
     }
     p->scratch = true;
@@ -328,6 +330,10 @@ void c_body(Printer *p, const LBody *body) {
         case L_FRAGMENT:
         case L_MMA:
             c_leaf(p, l);
+            break;
+        case L_PRODUCTS:
+        case L_PRODUCTS_WAIT:
+            c_group(p, l);
             break;
         case L_BARRIER:
             if (p->dialect == DIALECT_CUDA) c_line(p, "__syncthreads();");

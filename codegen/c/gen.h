@@ -4,7 +4,8 @@
  *   names.c     identifiers and scopes         literal.c   types and constants
  *   ops.c       scalar operations              expr.c      expressions, temporaries
  *   body.c      statements                     kernel.c    kernel functions
- *   vector.c    CUDA: neighbours at once   leaf.c      CUDA: instructions of their own
+ *   vector.c    CUDA: neighbours at once       leaf.c      CUDA: instructions of their own
+ *   shared.c    CUDA: shared memory
  *   host.c      bind and run                   model.c     the description of a model
  *   weights.c   constants in their layouts     paste.c     the runtime's texts
  *   emit.c      --emit=c
@@ -68,6 +69,7 @@ typedef struct Printer {
     void *user;
     bool faults;  /* a BOUND was printed */
     bool scratch; /* a SCRATCH buffer was declared */
+    int64_t shared; /* CUDA: bytes of shared memory given out, of those that the launch asks for */
     int n_temps;
     VEC(CName) tops;    /* of the whole function: symbols, temporaries */
     VEC(CName) names;   /* in scope, innermost last */
@@ -121,8 +123,14 @@ bool c_index_plain(Printer *, const Expr *e); /* a division of it needs no helpe
 /* ---- body.c ---- */
 void c_body(Printer *, const LBody *);
 
-/* ---- leaf.c ---- */
-void c_leaf(Printer *, const LStmt *); /* CUDA: a call of runtime/tiles.h */
+/* ---- leaf.c; CUDA: a call of runtime/tiles.h, of runtime/groups.h ---- */
+void c_leaf(Printer *, const LStmt *);
+void c_group(Printer *, const LStmt *);
+
+/* ---- shared.c ---- */
+/* Bytes of shared memory that a launch asks for; 0: the kernel declares what it needs. */
+int64_t c_kernel_shared(const LFunc *);
+void c_shared_buffer(Printer *, const LStmt *); /* CUDA: declares one */
 
 /* ---- vector.c ---- */
 bool c_pieces(Printer *, const LStmt *loop, CPieces *); /* false: there are none */

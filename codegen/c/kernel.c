@@ -126,8 +126,11 @@ static void c_head(Printer *p, const LFunc *f, const KernelText *k) {
     if (p->faults) c_line(p, "int32_t fault = 0;");
 }
 
+enum { FOR_FACTORS = 32 }; /* what warps load of the factors of a group's products */
+
 static void add_registers(void *user, LStmt *l) {
     int64_t n, *words = user;
+    if (l->kind == L_PRODUCTS) *words += FOR_FACTORS;
     if (l->kind == L_BUFFER && l->tensor->space == SP_REG && expr_is_int(l->hi, &n))
         *words += n * (int64_t)MAX(dtype_bytes(l->tensor->dtype) / 4, 1);
 }
@@ -159,6 +162,7 @@ static void cuda_head(Printer *p, const LFunc *f, const KernelText *k) {
            c_kernel_threads(f), (long long)blocks_at_once(f), k->symbol, str_c(&s));
     level_open(p);
     if (p->faults) c_line(p, "int32_t fault = 0;");
+    if (c_kernel_shared(f)) c_line(p, "SHARED_BYTES(%lld);", (long long)c_kernel_shared(f));
     if (p->scratch)
         c_line(p, "scratch += scratch_stride * %s;", p->blocks ? "blockIdx.x" : "grid_thread()");
 }

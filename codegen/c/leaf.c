@@ -1,4 +1,5 @@
-/* CUDA: statements that are an instruction of a GPU each, as calls of runtime/tiles.h. */
+/* CUDA: statements that are an instruction of a GPU each, as calls of runtime/tiles.h and
+ * runtime/groups.h. */
 #include "codegen/c/gen.h"
 
 static const char *address(Printer *p, const Tensor *t, const Expr *index) {
@@ -41,6 +42,41 @@ static void print_mma(Printer *p, const LStmt *l) {
     c_line(p, "add_products_%s%s(%s, %s, %s, %s, %s, %s);", dtype_name(l->dtype), right, sum[0],
            sum[1], sum[2], sum[3], address(p, l->args[0], l->iargs[0]),
            address(p, l->args[1], l->iargs[1]));
+}
+
+/* ---- runtime/groups.h ---- */
+static int64_t elements_of(const LStmt *l, int i) {
+    int64_t n = 0;
+    CHECK(expr_is_int(l->iargs[i], &n));
+    return n;
+}
+
+/* Of factor f: address, and distances of matrices of 8 x 8 along its side and along the steps. */
+static const char *group_factor(Printer *p, const LStmt *l, int f) {
+    int at = f * PRODUCTS_FACTOR;
+    return arena_printf(p->arena, "GroupFactor{%s, %lld, %lld}",
+                        address(p, l->args[f], l->iargs[at]), (long long)elements_of(l, at + 3),
+                        (long long)elements_of(l, at + 4));
+}
+
+void c_group(Printer *p, const LStmt *l) {
+    if (l->kind == L_PRODUCTS_WAIT) {
+        int64_t values = 0;
+        CHECK(expr_is_int(l->tensor->dims[0], &values));
+        c_line(p, "group_wait(%lld);", (long long)l->lo->i);
+        if (expr_is(l->lo, 0))
+            c_line(p, "group_sums<%lld>(%s);", (long long)values, name_find(p, l->tensor));
+        return;
+    }
+    Str form = str_new(p->arena);
+    for (int i = 0; i < 3; i++)
+        str_fmt(&form, "%lld, ", (long long)elements_of(l, PRODUCTS_SIZES + i));
+    for (int f = 0; f < 2; f++) /* are neighbours in memory steps? */
+        str_add(&form, elements_of(l, f * PRODUCTS_FACTOR + 2) == 1 ? "true, " : "false, ");
+    str_fmt(&form, "%lld, %lld", (long long)elements_of(l, PRODUCTS_SUMS),
+            (long long)elements_of(l, PRODUCTS_SUMS + 1));
+    c_line(p, "group_products_%s<%s>(%s, %s, %s);", dtype_name(l->dtype), str_c(&form),
+           address(p, l->tensor, l->index), group_factor(p, l, 0), group_factor(p, l, 1));
 }
 
 void c_leaf(Printer *p, const LStmt *l) {

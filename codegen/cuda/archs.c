@@ -25,6 +25,16 @@ bool cuda_is_by_the_way(const CudaArchs *a, const char *arch) {
     return made && cuda_is_virtual(arch);
 }
 
+int cuda_most_shared(const char *arch) {
+    static const struct {
+        int arch, kilobytes; /* of a chip from this one on */
+    } most[] = {{75, 64}, {80, 163}, {86, 99}, {87, 163}, {89, 99}, {90, 227}, {120, 99}};
+    int n = cuda_arch_number(arch), found = 48;
+    for (int i = 0; i < LEN(most); i++)
+        if (n >= most[i].arch) found = most[i].kilobytes;
+    return found << 10;
+}
+
 /* PTX for the newest of the list, without the letters that tie it to one chip. */
 static const char *ptx_arch(Ctx *ctx, const CudaArchs *a) {
     int newest = 0;

@@ -22,6 +22,7 @@ typedef struct CudaLaunch {
     int flags, n_bufs, n_syms;
     int *args; /* positions of the buffers it touches, then slots of symbols */
     int per_block, max_blocks, threads;
+    int shared; /* bytes of shared memory that the launch asks for */
     Str device; /* the kernel's text */
     Str host;   /* its launchers as host code, for the emulation */
 } CudaLaunch;
@@ -69,6 +70,7 @@ CudaArchs cuda_archs(Ctx *, const EmitOptions *);
 CudaArchs cuda_image_archs(Ctx *, const EmitOptions *); /* and PTX, for later chips */
 int cuda_arch_number(const char *arch);      /* 90 */
 bool cuda_is_virtual(const char *arch);      /* compute_90: PTX */
+int cuda_most_shared(const char *arch);      /* bytes of shared memory that a block may have */
 /* PTX for sm_80 is what NVRTC makes on its way to a cubin for sm_80, which is in the list, too. */
 bool cuda_is_by_the_way(const CudaArchs *, const char *arch);
 bool cuda_is_for_one_chip(const char *arch); /* sm_90a */

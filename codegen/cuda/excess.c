@@ -1,5 +1,5 @@
 /* Which kernels ask too much of the GPUs that are compiled for: registers that do not fit and are
- * spilled to memory. (Shared memory is bounded where schedules are verified.) */
+ * spilled to memory, and shared memory. */
 #include "codegen/cuda/cuda.h"
 
 #include "codegen/link/link.h"
@@ -18,6 +18,17 @@ static void add_excess(Ctx *ctx, const CudaText *text, const char *arch, const C
     e.why = arena_printf(ctx->perm, "%d bytes of registers are spilled on %s", u->spill_stores,
                          arch);
     vec_push(ctx->perm, &out->list, e);
+}
+
+static void add_shared(Ctx *ctx, const CudaText *text, const char *arch, Excesses *out) {
+    for (int i = 0; i < text->launches.n; i++) {
+        const CudaLaunch *l = &text->launches.at[i];
+        Excess e = {l->entry, l->func->kernel, l->shared - cuda_most_shared(arch), NULL};
+        if (e.bytes <= 0) continue;
+        e.why = arena_printf(ctx->perm, "%d bytes of shared memory are too many for %s", l->shared,
+                             arch);
+        vec_push(ctx->perm, &out->list, e);
+    }
 }
 
 /* PTX tells nothing; where it takes a run of its own it can wait. */
@@ -41,6 +52,7 @@ static bool find(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, co
     if (!cuda_build(ctx, &text, &archs, o->kind == EMIT_CUBIN, o, dir, &build)) return false;
     for (int i = 0; i < build.n_targets; i++) {
         const CudaTarget *t = &build.target[i];
+        add_shared(ctx, &text, t->arch, out);
         for (int k = 0; k < t->uses.list.n; k++)
             add_excess(ctx, &text, t->arch, &t->uses.list.at[k], out);
     }

@@ -46,7 +46,8 @@ static void add_kernel(Image *m, CudaImage *out, int64_t table, int i, int modul
                                    .n_syms = l->n_syms,
                                    .per_block = l->per_block,
                                    .max_blocks = l->max_blocks,
-                                   .threads = l->threads};
+                                   .threads = l->threads,
+                                   .shared = l->shared};
     k.name = (int32_t)append(&out->bytes, l->kernel, strlen(l->kernel) + 1);
     while (out->bytes.n % sizeof(int32_t)) str_char(&out->bytes, 0);
     k.args = (int32_t)out->bytes.n;

@@ -23,6 +23,7 @@ void cuda_text_begin(Ctx *ctx, CudaText *t) {
     paste_text(&t->device_head, "runtime/pieces.h");
     paste_text(&t->device_head, "runtime/combine.h");
     paste_text(&t->device_head, "runtime/tiles.h");
+    paste_text(&t->device_head, "runtime/groups.h");
     str_add(&t->host_head, host_head);
     paste_text(&t->host_head, "runtime/abi.h");
     paste_text(&t->host_head, "runtime/bind.h");
@@ -68,7 +69,7 @@ static void paste_called(void *user, LStmt *l) {
 static CudaLaunch launch_of(Ctx *ctx, const LFunc *f, const CudaNames *names,
                             const KernelNeeds *needs) {
     CudaLaunch l = {.symbol = names->launcher, .kernel = names->kernel, .func = f,
-                    .threads = c_kernel_threads(f)};
+                    .threads = c_kernel_threads(f), .shared = (int)c_kernel_shared(f)};
     l.args = NEW_ARRAY(ctx->perm, int, f->params.n + needs->n_syms + 1);
     for (int i = 0; i < f->params.n; i++) {
         bool stores;
@@ -142,8 +143,9 @@ static void packed_launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *
     str_fmt(s,
             "extern \"C\" void %s_packed(unsigned blocks, unsigned threads, void **a) {\n"
             "    ONNXCC_LAUNCH(%s, blocks, threads%s);\n}\n"
-            "extern \"C\" int %s_args(int buffers) { return buffers ? %d : %d; }\n",
-            l->kernel, l->kernel, str_c(&args), l->kernel, l->n_bufs, n + 2);
+            "extern \"C\" int %s_args(int buffers) { return buffers ? %d : %d; }\n"
+            "extern \"C\" int %s_shared(void) { return %d; }\n",
+            l->kernel, l->kernel, str_c(&args), l->kernel, l->n_bufs, n + 2, l->kernel, l->shared);
 }
 
 void cuda_text_kernel(Ctx *ctx, CudaText *t, const LFunc *f, CudaNames names) {

@@ -114,6 +114,12 @@ Expr *apply_stage_offset(Apply *, const StageBox *);
 /* ---- apply_mma.c ---- */
 void apply_mma(Apply *, Nest *, LBody *); /* a chain of loops bound mma */
 
+/* ---- apply_group.c ---- */
+void apply_group(Apply *, Nest *, LBody *); /* a chain of loops bound group */
+/* Waits for all products of such a chain inside the loop but the last `open`; nothing where there
+ * is none. */
+void apply_group_wait(Apply *, const Nest *loop, int open, LBody *);
+
 /* ---- apply_threads.c ---- */
 bool apply_has_threads(const Apply *); /* Does the schedule have block loops? */
 /* Do threads of a block each add up a part? */

@@ -61,7 +61,7 @@ static void domain_loops(Apply *a, Nest *nest, Stmt *s, LBody *body, LeafFn leaf
     }
     int n = a->bound.n;
     Expr *extent = apply_extent(a, nest->var);
-    Bind own = nest->bind == BIND_MMA ? BIND_UNROLL : nest->bind;
+    Bind own = nest->bind >= BIND_MMA ? BIND_UNROLL : nest->bind;
     domain_loops(a, child, s, apply_open_loop(a, body, nest->var, own, extent), leaf);
     a->bound.n = n;
 }
@@ -241,6 +241,7 @@ static void emit_plain(Apply *a, Nest *nest, LBody *body) {
     emit_children(a, nest, apply_open_loop(a, body, nest->var, nest->bind, extent));
     if (apply_has_threads(a)) lift_guard(a, body);
     a->bound.n = n;
+    apply_group_wait(a, nest, 0, body);
     for (int i = 0; i < n_guarded; i++) a->guarded.at[i] = guarded[i];
     a->guarded.n = n_guarded;
 }
@@ -249,6 +250,10 @@ static void emit_loop(Apply *a, Nest *nest, LBody *body) {
     Expr *whole;
     if (nest->bind == BIND_MMA) {
         apply_mma(a, nest, body);
+        return;
+    }
+    if (nest->bind == BIND_GROUP) {
+        apply_group(a, nest, body);
         return;
     }
     Split *s = apply_split_by_outer(a, nest->var);

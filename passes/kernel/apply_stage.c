@@ -24,11 +24,15 @@ typedef struct Pieces { /* `lanes` elements each; piece q belongs to thread q % 
     int n_fresh;
 } Pieces;
 
+static int copies_of(const Stage *g) {
+    return 1 + g->ahead + g->behind;
+}
+
 static void find_stages(Apply *a, Nest *nest, Nest *place, Nest *loop) {
     if (nest->kind == NEST_LOOP && nest->bind == BIND_THREAD) place = nest;
     if (nest->kind == NEST_STAGE) {
         Tensor *copy = nest->stage->copy;
-        Expr *all = expr_muli(a->ctx, tensor_elements(a->ctx, copy), nest->stage->ahead + 1);
+        Expr *all = expr_muli(a->ctx, tensor_elements(a->ctx, copy), copies_of(nest->stage));
         Tensor *buffer = tensor_new(a->ctx, copy->name, copy->dtype, &all, 1, SP_SHARED);
         vec_push(a->ctx->perm, &a->stages, ((StageBox){nest->stage, place, loop, buffer, false}));
     }
@@ -286,6 +290,7 @@ void apply_stages_before(Apply *a, Nest *loop, LBody *body) {
         make_round(a, loop, expr_int(a->ctx, i), body);
         commit(a, body);
     }
+    if (first) apply_group_wait(a, loop, 0, body);
 }
 
 void apply_stages(Apply *a, Nest *loop, LBody *body) {
@@ -295,6 +300,7 @@ void apply_stages(Apply *a, Nest *loop, LBody *body) {
     Expr *at = apply_value(a, loop->var);
     if (ahead) {
         await(a, ahead - 1, body);
+        apply_group_wait(a, loop, first->stage->behind, body);
         make_round(a, loop, expr_addi(a->ctx, at, ahead), body);
         commit(a, body);
     } else if (make_copies(a, loop, at, body)) {
@@ -312,7 +318,7 @@ Expr *apply_stage_offset(Apply *a, const StageBox *box) {
     for (int i = 0; i < g->n_region; i++) index[i] = apply_value(a, g->region[i]);
     Expr *offset = tensor_offset(c, g->copy, index);
     if (!g->ahead) return offset;
-    Expr *part = expr_mod(c, apply_value(a, box->loop->var), expr_int(c, g->ahead + 1));
+    Expr *part = expr_mod(c, apply_value(a, box->loop->var), expr_int(c, copies_of(g)));
     return expr_add(c, expr_mul(c, part, tensor_elements(c, g->copy)), offset);
 }
 

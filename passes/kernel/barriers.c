@@ -13,7 +13,7 @@
  * subscripts S*(x % B) + r and S*((x + c) % B) + r with 0 <= r < S, in a buffer of S*B elements.
  * What one statement writes, it writes once before somebody reads it. Copies that arrive later
  * count as writes where they are sent on their way and again at the wait in which they may arrive,
- * which is that of one thread: a barrier must follow. */
+ * which is that of one thread: a barrier must follow. So do the factors that products read. */
 #include "passes/kernel/apply.h"
 
 typedef struct Access {
@@ -29,7 +29,9 @@ typedef struct Barriers {
     LFunc *func;
     Map *fixed;       /* variables that are the same for all threads at this place */
     Accesses pending; /* since the last barrier */
-    Accesses flying;  /* copies that were sent on their way, and may arrive at the next wait */
+    /* of copies, and of products, that were sent on their way: may happen at the next wait for
+     * such, too */
+    Accesses later[2];
     bool changed;
 } Barriers;
 
@@ -65,6 +67,8 @@ static void gather_stmt(void *user, LStmt *l) {
     lstmt_each_expr(l, gather_expr, g);
     if (l->kind == L_STORE || l->kind == L_ASYNC) add(g, l->tensor, l->index, true);
     if (l->kind == L_ASYNC || l->kind == L_FRAGMENT) add(g, l->args[0], l->iargs[0], false);
+    for (int f = 0; f < 2 && l->kind == L_PRODUCTS; f++)
+        add(g, l->args[f], l->iargs[f * PRODUCTS_FACTOR], false);
 }
 
 static Accesses accesses_of(Barriers *b, LStmt *l) {
@@ -176,7 +180,8 @@ static bool are_apart(Barriers *b, const Access *p, const Access *q) {
 /* The elements that an access touches, whatever its variables are; false: not known. */
 static bool span_of(Ctx *c, const Access *a, int64_t *lo, int64_t *hi) {
     int64_t more;
-    if (a->at->kind == L_FRAGMENT || !expr_range(c, a->index, lo, hi)) return false;
+    if (a->at->kind == L_FRAGMENT || a->at->kind == L_PRODUCTS) return false;
+    if (!expr_range(c, a->index, lo, hi)) return false;
     if (a->at->kind == L_ASYNC && expr_is_int(a->at->hi, &more)) *hi += more - 1;
     return true;
 }
@@ -242,32 +247,40 @@ static Accesses of_last_round(Barriers *b, const Accesses *of, Var *v) {
 
 static void next_round(Barriers *b, Var *v) {
     b->pending = of_last_round(b, &b->pending, v);
-    b->flying = of_last_round(b, &b->flying, v);
+    for (int i = 0; i < 2; i++) b->later[i] = of_last_round(b, &b->later[i], v);
 }
 
 static void leave_loop(Accesses *a, const Var *v) {
     for (int i = 0; i < a->n; i++) a->at[i].old |= expr_uses_var(a->at[i].index, v);
 }
 
-/* Goes round until no round adds a barrier: what a round leaves pending, the next one meets. */
+/* Goes round until no round adds a barrier: what a round leaves pending, the next one meets; what
+ * products read, the one behind that. */
+enum { LATER_ROUNDS = 2 };
+
 static void place_loop(Barriers *b, LStmt *l) {
-    Accesses before = copy_of(b, &b->pending), flying = copy_of(b, &b->flying);
+    Accesses before = copy_of(b, &b->pending), later[2];
+    for (int i = 0; i < 2; i++) later[i] = copy_of(b, &b->later[i]);
     bool any = b->changed;
     map_set_int(b->fixed, (uint64_t)(uintptr_t)l->var, l);
     do {
         b->changed = false;
         b->pending = copy_of(b, &before);
-        b->flying = copy_of(b, &flying);
+        for (int i = 0; i < 2; i++) b->later[i] = copy_of(b, &later[i]);
         place_body(b, &l->body);
-        next_round(b, l->var);
-        place_body(b, &l->body);
+        for (int round = 0; round < LATER_ROUNDS; round++) {
+            next_round(b, l->var);
+            place_body(b, &l->body);
+        }
         any |= b->changed;
     } while (b->changed);
     map_set_int(b->fixed, (uint64_t)(uintptr_t)l->var, NULL);
     leave_loop(&b->pending, l->var);
-    leave_loop(&b->flying, l->var);
     add_all(b, &b->pending, &before); /* it may have no rounds */
-    add_all(b, &b->flying, &flying);
+    for (int i = 0; i < 2; i++) {
+        leave_loop(&b->later[i], l->var);
+        add_all(b, &b->later[i], &later[i]);
+    }
     b->changed = any;
 }
 
@@ -288,21 +301,24 @@ static void check_together(const Barriers *b, const LStmt *l) {
 }
 
 static void find_wait(void *user, LStmt *l) {
-    *(bool *)user |= l->kind == L_WAIT;
+    *(bool *)user |= l->kind == L_WAIT || l->kind == L_PRODUCTS_WAIT;
 }
 
 /* What has been sent on its way may arrive now. */
 static void arrive(Barriers *b, const LStmt *wait) {
-    add_all(b, &b->pending, &b->flying);
-    if (expr_is(wait->lo, 0)) b->flying.n = 0;
+    Accesses *later = &b->later[wait->kind == L_PRODUCTS_WAIT];
+    add_all(b, &b->pending, later);
+    if (expr_is(wait->lo, 0)) later->n = 0;
 }
 
 static void send(Barriers *b, const Accesses *own) {
-    Accesses copies = {0};
-    for (int i = 0; i < own->n; i++)
-        if (own->at[i].at->kind == L_ASYNC && own->at[i].write)
-            vec_push(b->ctx->perm, &copies, own->at[i]);
-    add_all(b, &b->flying, &copies);
+    Accesses sent[2] = {0};
+    for (int i = 0; i < own->n; i++) {
+        LKind kind = own->at[i].at->kind;
+        if (kind == L_PRODUCTS || (kind == L_ASYNC && own->at[i].write))
+            vec_push(b->ctx->perm, &sent[kind == L_PRODUCTS], own->at[i]);
+    }
+    for (int i = 0; i < 2; i++) add_all(b, &b->later[i], &sent[i]);
 }
 
 /* Barriers that it needs inside stand inside, others in front. */
@@ -314,7 +330,7 @@ static void place_stmt(Barriers *b, LBody *body, int *at) {
         return;
     }
     bool inside = l->kind == L_FOR || l->kind == L_IF, waits = false;
-    if (l->kind == L_WAIT) arrive(b, l);
+    if (l->kind == L_WAIT || l->kind == L_PRODUCTS_WAIT) arrive(b, l);
     lbody_each(&l->body, find_wait, &waits);
     lbody_each(&l->other, find_wait, &waits);
     if (inside && (waits || any_meet(b, &own, &own, false))) {
@@ -334,7 +350,7 @@ static void place_body(Barriers *b, LBody *body) {
 
 /* Of one item; the next one of the block meets what it leaves in buffers. */
 static void place_item(Barriers *b, LBody *body) {
-    b->pending.n = b->flying.n = 0;
+    b->pending.n = b->later[0].n = b->later[1].n = 0;
     for (int round = 0; round < 2; round++) {
         place_body(b, body);
         int n = 0;

@@ -23,6 +23,10 @@ void gpu_mma_split(GpuTile *t, Side *side, int64_t tile, int64_t each) {
     bool rows = side == &t->side[0];
     Var *of_warp, *of_matrix;
     CHECK(tile % each == 0);
+    if (t->shape.group) {
+        gpu_group_split(t, side, each);
+        return;
+    }
     how_split(s, side->own, each, TAIL_EXACT, &side->warp, &of_warp);
     how_split(s, of_warp, rows ? MMA_ROWS : MMA_COLUMNS, TAIL_EXACT, &side->matrix, &of_matrix);
     if (rows) how_split(s, of_matrix, MMA_LANE_ROWS, TAIL_EXACT, &side->each, &side->lane);
@@ -31,6 +35,7 @@ void gpu_mma_split(GpuTile *t, Side *side, int64_t tile, int64_t each) {
 
 Nest *gpu_mma_block(GpuTile *t, Nest *at) {
     for (int i = 0; i < 2; i++) at = nest_loop(t->s, at, t->side[i].warp, BIND_BLOCK);
+    if (t->shape.group) at = nest_loop(t->s, at, t->side[0].quarter, BIND_BLOCK);
     for (int i = 0; i < 2; i++) at = nest_loop(t->s, at, t->side[i].lane, BIND_BLOCK);
     return at;
 }
@@ -49,6 +54,10 @@ Nest *gpu_mma_own(GpuTile *t, Nest *at) {
 
 void gpu_mma_sum(GpuTile *t, Nest *at) {
     Var *round, *step;
+    if (t->shape.group) {
+        nest_stmt(t->s, nest_loop(t->s, own(t, at, BIND_GROUP), t->steps, BIND_GROUP), t->sum);
+        return;
+    }
     how_split(t->s, t->steps, t->steps_each, TAIL_EXACT, &round, &step);
     at = own(t, nest_loop(t->s, at, round, BIND_UNROLL), BIND_MMA);
     nest_stmt(t->s, nest_loop(t->s, at, step, BIND_MMA), t->sum);

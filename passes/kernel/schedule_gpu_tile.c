@@ -30,14 +30,20 @@ enum {
 
 /* From the largest to the smallest. */
 static const TileShape shapes[] = {
-    {128, 128, 8, 8, 8, 1.0}, {128, 64, 16, 8, 4, 0.9}, {64, 128, 16, 4, 8, 0.9},
-    {64, 64, 16, 4, 4, 0.75}, {32, 64, 16, 4, 4, 0.6},  {32, 32, 16, 4, 4, 0.45},
+    {128, 128, 8, 8, 8, 1.0, false},  {128, 64, 16, 8, 4, 0.9, false},
+    {64, 128, 16, 4, 8, 0.9, false},  {64, 64, 16, 4, 4, 0.75, false},
+    {32, 64, 16, 4, 4, 0.6, false},   {32, 32, 16, 4, 4, 0.45, false},
 };
 
-/* For warps that multiply matrices; depth: of elements of 2 bytes. */
+/* For warps that multiply matrices, and groups of four of them, of elements of 2 bytes; depth: of
+ * such, too. */
 static const TileShape matrix_shapes[] = {
-    {128, 128, 32, 64, 64, 1.0}, {128, 64, 32, 32, 32, 0.85}, {64, 128, 32, 32, 32, 0.85},
-    {64, 64, 32, 32, 32, 0.7},   {32, 64, 32, 16, 32, 0.5},   {32, 32, 32, 16, 16, 0.35},
+    {256, 128, 32, 128, 128, 1.7, true}, {128, 256, 32, 128, 128, 1.7, true},
+    {128, 128, 32, 128, 128, 1.4, true}, {128, 64, 32, 128, 64, 1.05, true},
+    {64, 128, 32, 64, 128, 1.05, true},  {128, 128, 32, 64, 64, 1.0, false},
+    {128, 64, 32, 32, 32, 0.85, false},  {64, 128, 32, 32, 32, 0.85, false},
+    {64, 64, 32, 32, 32, 0.7, false},    {32, 64, 32, 16, 32, 0.5, false},
+    {32, 32, 32, 16, 16, 0.35, false},
 };
 
 /* ---- does the kernel have the form? ---- */
@@ -189,6 +195,8 @@ static void adapt_depth(GpuTile *t) {
 static void choose_shape(GpuTile *t) {
     const TileShape *all = t->matrices ? matrix_shapes : shapes, *best = all;
     int n = t->matrices ? LEN(matrix_shapes) : LEN(shapes);
+    if (steps_are_neighbours(t))
+        while (best->group) best++, all++, n--;
     for (int i = 1; i < n; i++)
         if (cost_of(t, &all[i]) < cost_of(t, best)) best = &all[i];
     for (int i = 0; i < t->s->revision && best + 1 < all + n; i++) best++;
@@ -200,13 +208,14 @@ static void choose_shape(GpuTile *t) {
 int64_t gpu_tile_threads(const GpuTile *t) {
     const TileShape *s = &t->shape;
     int64_t each = s->rows / s->row_each * (s->columns / s->column_each);
-    return t->matrices ? each * WARP : each;
+    return s->group ? each * GPU_GROUP : t->matrices ? each * WARP : each;
 }
 
 /* Few blocks with a long reduction: several groups of threads of a block share it. */
 static void choose_slices(GpuTile *t) {
     const Var *last = t->red[t->n_red - 1];
     int64_t rounds = 1, n, threads = gpu_tile_threads(t);
+    if (t->shape.group) return;
     for (int i = 0; i < t->n_red; i++) {
         if (!expr_is_int(t->red[i]->extent, &n)) return;
         rounds *= n;

@@ -15,12 +15,14 @@ typedef struct Side {
     Var *thread, *outer, *inner; /* of own: outer, thread, inner; outer and inner may be NULL */
     /* of matrix products: own is warp, matrix, and what lanes and each of them have of that */
     Var *warp, *matrix, *lane, *each;
+    Var *quarter; /* of products by groups, of which warp is the number: which warp of one */
 } Side;
 /* What a block computes, and what a thread of it does, or a warp by matrix products. */
 typedef struct TileShape {
     int64_t rows, columns, depth;  /* of the block's tile; depth: along the reduction */
     int64_t row_each, column_each; /* of a thread's tile, or a warp's */
-    double speed;                  /* of a multiply-add in large problems; the best has 1 */
+    double speed; /* of a multiply-add in large problems; 1: of the best without groups */
+    bool group;   /* a thread's tile is that of a group of four warps */
 } TileShape;
 typedef struct GpuTile {
     Sched *s;
@@ -51,13 +53,19 @@ int64_t gpu_tile_extent(const GpuTile *, const Side *);
 /* The type in which a factor lies in memory, if it is only converted; else its own. */
 DType gpu_tile_type(const Expr *factor);
 /* A stage of which the copy is made here: with these dimensions, in this physical order (NULL: as
- * they are), in the type that its factor has in memory. The region is copied. */
-void gpu_tile_stage(Sched *, Nest *at, Stage, Expr *const *dims, const int *order);
+ * they are), in the type that its factor has in memory. The region is copied. Gives the copy. */
+Tensor *gpu_tile_stage(Sched *, Nest *at, Stage, Expr *const *dims, const int *order);
 
 /* ---- schedule_gpu_mma.c: loops of matrix products ---- */
 void gpu_mma_split(GpuTile *, Side *, int64_t tile, int64_t each);
 Nest *gpu_mma_block(GpuTile *, Nest *); /* the threads of a block */
 void gpu_mma_sum(GpuTile *, Nest *);
 Nest *gpu_mma_own(GpuTile *, Nest *); /* a thread's elements */
+
+/* ---- schedule_gpu_group.c: the same for groups of four warps ---- */
+enum { GPU_GROUP = 128 }; /* threads */
+void gpu_group_split(GpuTile *, Side *, int64_t each);
+int64_t gpu_group_bytes(const GpuTile *); /* of the copies for a round */
+void gpu_group_stages(GpuTile *, Nest *);
 
 #endif

@@ -78,7 +78,7 @@ static int rounds_ahead(const GpuTile *t) {
     return t->matrices ? (int)MIN(MAX(room, 1), 3) : 1;
 }
 
-void gpu_tile_stage(Sched *s, Nest *at, Stage what, Expr *const *dims, const int *order) {
+Tensor *gpu_tile_stage(Sched *s, Nest *at, Stage what, Expr *const *dims, const int *order) {
     Ctx *c = s->ctx;
     Stage *g = arena_copy(c->perm, &what, sizeof what);
     DType type = gpu_tile_type(g->stmt->value->arg[g->factor]);
@@ -88,6 +88,7 @@ void gpu_tile_stage(Sched *s, Nest *at, Stage what, Expr *const *dims, const int
     g->copy->space = SP_SHARED;
     if (order) g->copy->layout = layout_perm(c, order, g->n_region);
     nest_stage(s, at, g);
+    return g->copy;
 }
 
 static void add_stage(GpuTile *t, Nest *at, const Side *side) {
@@ -141,7 +142,8 @@ void gpu_tile_nest(GpuTile *t) {
         at = nest_loop(s, at, t->side[i].thread, BIND_BLOCK);
     how_home(s, t->sum->out, SP_REG);
     Nest *round = nest_loop(s, at, t->round, BIND_SERIAL);
-    for (int i = 0; i < 2; i++) add_stage(t, round, &t->side[i]);
+    if (t->shape.group) gpu_group_stages(t, round);
+    for (int i = 0; i < 2 && !t->shape.group; i++) add_stage(t, round, &t->side[i]);
     if (t->matrices) gpu_mma_sum(t, round);
     else nest_stmt(s, own_loops(t, nest_loop(s, round, t->steps, BIND_UNROLL)), t->sum);
     nest_maps(t, at);

@@ -16,9 +16,10 @@
  * allow one OS thread.
  *
  * Copies to shared memory that arrive later (runtime/tiles.h) do so when they are waited for, and
- * count as accesses both then and when they are sent.
+ * count as accesses both then and when they are sent; so do products (runtime/groups.h), and
+ * -DONNXCC_EMU_WARPS has these computed by warps at once, as GPUs before sm_90a do.
  *
- * Not here: textures, dynamic shared memory, cooperative groups, inline PTX. */
+ * Not here: textures, cooperative groups, inline PTX. */
 #ifndef ONNXCC_RUNTIME_EMU_CUDA_EMU_H
 #define ONNXCC_RUNTIME_EMU_CUDA_EMU_H
 
@@ -65,6 +66,14 @@ struct Copy { /* that arrives when it is waited for */
     const void *from; /* 0: zeros */
     unsigned bytes, group;
 };
+struct Wgmma { /* products that are added up when they are waited for (runtime/groups.h) */
+    float (*value)(uint16_t);
+    float *sum[2]; /* of two rows; `column` apart */
+    uint64_t a, b; /* matrix descriptors */
+    int columns, column;
+    bool a_turned, b_turned;
+    unsigned group;
+};
 struct Thread {
     Dim index;
     State state;
@@ -75,11 +84,15 @@ struct Thread {
     void *out;
     Copy *copies; /* on their way */
     unsigned n_copies, room, groups;
+    Wgmma *products;
+    unsigned n_products, products_room, product_groups;
+    bool unfenced; /* copies have arrived that products cannot see yet */
 };
 struct Machine { /* of one OS thread */
     Thread *current;
     Thread thread[MAX_THREADS];
     Dim block, block_dim, grid_dim;
+    unsigned char *shared; /* whose size the launch says */
     Context scheduler;
     Fiber *fiber, *spare;
     Fiber fibers[MAX_THREADS + 1];
@@ -241,7 +254,7 @@ inline Machine *machine_new(uint64_t random) {
 }
 inline void machine_free(Machine *m) {
     stacks_free(m->stacks, MAX_THREADS + 1);
-    for (int i = 0; i < MAX_THREADS; i++) free(m->thread[i].copies);
+    for (int i = 0; i < MAX_THREADS; i++) free(m->thread[i].copies), free(m->thread[i].products);
     free(m);
 }
 inline void run_blocks(Launch *l) {
@@ -364,6 +377,7 @@ inline unsigned ballot(unsigned mask, bool vote) {
 } // namespace onnxcc_emu
 
 #include "leaves.h"
+#include "groups.h"
 #if defined(ONNXCC_EMU_RACES)
 #include "races.h"
 #endif

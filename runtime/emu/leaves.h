@@ -40,6 +40,7 @@ inline void copies_wait(unsigned open) {
         if (c.from) memcpy(c.to, c.from, c.bytes);
         else memset(c.to, 0, c.bytes);
         note_copy(&c);
+        t->unfenced = true;
     }
     t->n_copies = n;
 }

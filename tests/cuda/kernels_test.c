@@ -45,8 +45,7 @@ static void *compile(Ctx *ctx, const CudaText *t, const char *dir, int number) {
     return lib;
 }
 
-static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t) {
-    const char *arch = "sm_80";
+static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t, const char *arch) {
     CudaArchs archs = {&arch, 1, NULL};
     NvrtcResult r;
     CudaUses uses = {0};
@@ -63,6 +62,8 @@ static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t) {
     cuda_parse_log(ctx, r.log, &uses);
     if (uses.list.n != l->kernels.n)
         printf("FAIL: ptxas told of %d kernels\n", uses.list.n), failures++;
+    if (strstr(r.log, "serialized"))
+        printf("FAIL: products wait for each other on %s: %s\n", arch, r.log), failures++;
     for (int i = 0; i < uses.list.n; i++)
         if (!uses.list.at[i].registers)
             printf("FAIL: %s has no registers\n", uses.list.at[i].kernel), failures++;
@@ -74,7 +75,8 @@ static void run_file(Ctx *ctx, const char *path, const char *dir, int number) {
     Loops *l = loops_parse(ctx, lex_open(ctx, path, text, strlen(text)));
     if (!l || !loops_verify(l, "as parsed")) exit(1);
     print(ctx, l, &t);
-    compile_for_gpu(ctx, l, &t);
+    compile_for_gpu(ctx, l, &t, "sm_80");
+    compile_for_gpu(ctx, l, &t, "sm_90a");
     void *lib = compile(ctx, &t, dir, number);
     char *at = text, *line;
     while ((line = strsep(&at, "\n"))) {

@@ -4,6 +4,7 @@ emulation, and compared; the emulation looks for races (all models) and wrong ad
     tiles.py ONNXCC FOLDER
 """
 
+import glob
 import os
 import subprocess
 import sys
@@ -233,6 +234,44 @@ def parts_of_the_run(dtype, rows):
     return m
 
 
+
+def large(dtype, name, rows, columns, depth, turns):
+    """So large that groups of warps multiply: either factor turned, a batch, parts of tiles."""
+    m = Model(f"large_{name}_{dtype}", dtype)
+    if turns == "batch":
+        x = m.input("x", 2, rows // 2, depth)
+        m.output(m.node("MatMul", x, m.input("z", 2, depth, columns)))
+        return m
+    a = m.input("x", *([depth, rows] if "a" in turns else [rows, depth]))
+    b = m.const("w", *([columns, depth] if "b" in turns else [depth, columns]))
+    if "v" in turns:
+        b = m.input("z", depth, columns)
+    c = m.node("Gemm", a, b, m.const("c", columns), transA=int("a" in turns),
+               transB=int("b" in turns))
+    m.output(m.node("Relu", c))
+    return m
+
+
+def large_window(dtype):
+    """A convolution of many pixels and channels."""
+    m = Model(f"large_window_{dtype}", dtype)
+    x = m.node("Relu", m.node("Conv", m.input("x", 1, 4, 66, 64), m.const("w1", 16, 4, 1, 1)))
+    y = m.node("Conv", x, m.const("w2", 264, 16, 3, 3), m.const("b", 264), pads=[1, 1, 1, 1])
+    m.output(m.node("Relu", y))
+    return m
+
+
+def larges():
+    """Tiles of 128 x 64, 128 x 128, 256 x 128, 128 x 256."""
+    yield large("f16", "even", 1024, 1024, 72, "")
+    yield large("bf16", "odd", 1001, 1027, 50, "a")
+    yield large("f16", "turned", 2048, 1016, 40, "b")
+    yield large("f16", "tall", 4096, 1000, 48, "v")
+    yield large("bf16", "wide", 1024, 4096, 32, "ab")
+    yield large("f16", "batch", 2000, 1000, 40, "batch")
+    yield large_window("f16")
+
+
 def models():
     yield fast(products("f32"))
     yield fast(windows("f32"))
@@ -283,10 +322,16 @@ def values(model, program, folder, settings=None):
     return out
 
 
-def check(model, onnxcc, folder, kind):
+def kernels(onnxcc, path):
+    """The text of a model's kernels, without the functions in front of them."""
+    text = run([onnxcc, "-q", path, "--device=cuda", "--emit=cuda", "-o", "/dev/stdout"])
+    return text[text.index("__global__"):]
+
+
+def check(model, onnxcc, folder, kind, flags=""):
     path = os.path.join(folder, f"{model.name}.onnx")
     program = os.path.join(folder, f"{model.name}.{kind or 'plain'}")
-    settings = {"ONNXCC_EMU_CHECK": kind, "ONNXCC_EMU_SEED": "3"}
+    settings = {"ONNXCC_EMU_CHECK": kind, "ONNXCC_EMU_SEED": "3", "ONNXCC_EMU_CXXFLAGS": flags}
     run([onnxcc, "-q", path, "--device=cuda-emu", *model.options, "-o", program], settings)
     expected = values(model, os.path.join(folder, f"{model.name}.cpu"), folder)
     for i, (want, got) in enumerate(zip(expected, values(model, program, folder, settings))):
@@ -295,11 +340,34 @@ def check(model, onnxcc, folder, kind):
         worst = np.max(np.abs(want - got)) / np.max(np.abs(want))
         if not worst <= model.tolerance:
             sys.exit(f"FAIL: {model.name} ({kind}): output {i} differs by {worst:g}")
-    print(f"{model.name} {kind}: {len(expected)} outputs agree")
+    print(f"{model.name} {kind}{flags}: {len(expected)} outputs agree")
+
+
+def check_launch(model, onnxcc, folder):
+    """The program itself, against the driver of tests/cuda/driver: launches that ask for memory."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    path, name = os.path.join(folder, f"{model.name}.onnx"), os.path.join(folder, model.name)
+    compiled = subprocess.run([onnxcc, "-q", path, "--device=cuda", "-o", f"{name}.gpu"],
+                              stderr=subprocess.PIPE, check=False)
+    if compiled.returncode and b"was not found" in compiled.stderr:
+        print(f"{model.name}: not launched, no CUDA toolkit")
+        return
+    run([onnxcc, "-q", path, "--device=cuda", "--gpu-arch=sm_90a", "--emit=cuda", "-o", f"{name}.gpu.cu"])
+    run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-pthread", "-o",
+         os.path.join(folder, "libcuda.so.1"), *glob.glob(os.path.join(here, "driver", "*.c"))])
+    run([os.environ.get("CXX", "c++"), "-std=gnu++17", "-O1", "-shared", "-fPIC", "-w", "-x", "c++",
+         "-ffp-contract=off", "-include", os.path.join(here, "../../runtime/emu/cuda_emu.h"),
+         f"{name}.gpu.cu", "-o", f"{name}.so"])
+    settings = {"LD_LIBRARY_PATH": folder, "FAKE_CUDA_KERNELS": f"{name}.so"}
+    expected = values(model, f"{name}.cpu", folder)
+    for i, (want, got) in enumerate(zip(expected, values(model, f"{name}.gpu", folder, settings))):
+        if not np.max(np.abs(want - got)) <= model.tolerance * np.max(np.abs(want)):
+            sys.exit(f"FAIL: {model.name}, launched: output {i} differs")
+    print(f"{model.name} launched: {len(expected)} outputs agree")
 
 
 def main():
-    onnxcc, folder = sys.argv[1:]
+    onnxcc, folder = sys.argv[1], os.path.abspath(sys.argv[2])
     os.makedirs(folder, exist_ok=True)
     for model in models():
         path = model.save(folder)
@@ -307,6 +375,15 @@ def main():
         check(model, onnxcc, folder, "races")
         if not model.dims:
             check(model, onnxcc, folder, "address")
+    for model in larges():
+        path = model.save(folder)
+        run([onnxcc, "-q", path, "-o", os.path.join(folder, f"{model.name}.cpu")])
+        if "group_products" not in kernels(onnxcc, path):
+            sys.exit(f"FAIL: {model.name} is not multiplied by groups")
+        check(model, onnxcc, folder, "races")
+        check(model, onnxcc, folder, "", "-DONNXCC_EMU_WARPS")
+        if model.dtype == "f16":
+            check_launch(model, onnxcc, folder)
 
 
 main()

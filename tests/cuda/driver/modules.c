@@ -20,6 +20,7 @@ typedef struct Function {
     const void *context;
     Packed run;
     int n_args, n_buffers;
+    int shared, most_shared; /* bytes that a launch must ask for, and those that it may */
     char name[300];
 } Function;
 
@@ -67,28 +68,36 @@ int cuModuleUnload(void *module) {
 }
 int cuModuleGetFunction(void **f, void *module, const char *name) {
     ALONE;
-    char packed[512], args[512];
+    char packed[512], args[512], shared[512];
     const Module *m = module;
     if (!memmem(m->image, m->bytes, name, strlen(name))) return NOT_FOUND;
     Function *made = calloc(1, sizeof *made);
     snprintf(packed, sizeof packed, "%s_packed", name);
     snprintf(args, sizeof args, "%s_args", name);
+    snprintf(shared, sizeof shared, "%s_shared", name);
     snprintf(made->name, sizeof made->name, "%s", name);
     made->context = m->context;
     for (int i = 0; i < m->n && !made->run; i++) {
-        void *run = dlsym(m->at[i], packed), *count = dlsym(m->at[i], args);
+        void *run = dlsym(m->at[i], packed), *count = dlsym(m->at[i], args),
+             *bytes = dlsym(m->at[i], shared);
         Count c;
-        if (!run || !count) continue;
+        int (*size)(void);
+        if (!run || !count || !bytes) continue;
         memcpy(&made->run, &run, sizeof run);
         memcpy(&c, &count, sizeof count);
         made->n_args = c(0);
         made->n_buffers = c(1);
+        memcpy(&size, &bytes, sizeof bytes);
+        made->shared = size();
+        made->most_shared = 48 << 10;
     }
     *f = made; /* lives as long as the process */
     return made->run ? OK : NOT_FOUND;
 }
 int cuFuncSetAttribute(void *f, int attribute, int value) {
-    return f && attribute == 8 && value <= 227 << 10 ? OK : INVALID;
+    if (!f || attribute != 8 || value > 227 << 10) return INVALID;
+    ((Function *)f)->most_shared = value;
+    return OK;
 }
 
 int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
@@ -96,7 +105,11 @@ int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, 
     ALONE;
     const Function *fn = f;
     if (!gx || gy != 1 || gz != 1 || by != 1 || bz != 1 || bx > 1024 || extra) return INVALID;
-    if (shared > 227 << 10 || setting("FAKE_CUDA_LIMIT", 0)) return TOO_LARGE;
+    if ((int)shared != fn->shared || (int)shared > fn->most_shared) {
+        fprintf(stderr, "fake driver: %s is launched with %u bytes\n", fn->name, shared);
+        return INVALID;
+    }
+    if (setting("FAKE_CUDA_LIMIT", 0)) return TOO_LARGE;
     if (fn->context != current_context()) return BAD_HANDLE;
     Op op = {.kind = KERNEL, .run = fn->run, .blocks = gx, .threads = bx, .n = fn->n_args};
     op.args = malloc(sizeof *op.args * (size_t)op.n);

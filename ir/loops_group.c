@@ -1,0 +1,132 @@
+/* Products of matrices by groups of four warps: their text, and what they demand.
+ *
+ *   products f16 128 128 32 %acc[o; R, C] += %a[p; S, K, S8, K8] * %b[q; S, K, S8, K8]
+ *   products_wait 1 %acc
+ *
+ * The numbers are rows, columns and steps. R and C are the distances of a thread's
+ * sums along rows and columns, S and K of elements of a matrix of 8 x 8 along the side and along
+ * the steps, S8 and K8 of such matrices. */
+#include "ir/loops_verify.h"
+
+enum { DISTANCES = PRODUCTS_FACTOR - 1, GROUP = 128, ROWS = 64, STEPS = 16 };
+
+/* ---- text ---- */
+static void print_factor(Str *s, const LStmt *l, int f) {
+    print_value(s, l->args[f]->name);
+    for (int i = 0; i <= DISTANCES; i++) {
+        str_add(s, i == 0 ? "[" : i == 1 ? "; " : ", ");
+        expr_print(s, l->iargs[f * PRODUCTS_FACTOR + i]);
+    }
+    str_char(s, ']');
+}
+
+void lprint_group(Str *s, const LStmt *l) {
+    if (l->kind == L_PRODUCTS_WAIT) {
+        str_add(s, "products_wait ");
+        expr_print(s, l->lo);
+        str_char(s, ' ');
+        print_value(s, l->tensor->name);
+        return;
+    }
+    str_fmt(s, "products %s ", dtype_name(l->dtype));
+    for (int i = 0; i < 3; i++) {
+        expr_print(s, l->iargs[PRODUCTS_SIZES + i]);
+        str_char(s, ' ');
+    }
+    print_value(s, l->tensor->name);
+    str_char(s, '[');
+    expr_print(s, l->index);
+    for (int i = 0; i < 2; i++) {
+        str_add(s, i ? ", " : "; ");
+        expr_print(s, l->iargs[PRODUCTS_SUMS + i]);
+    }
+    str_add(s, "] += ");
+    print_factor(s, l, 0);
+    str_add(s, " * ");
+    print_factor(s, l, 1);
+}
+
+static bool parse_factor(LParse *p, LStmt *l, int f) {
+    Lexer *x = p->k.lex;
+    if (!(l->args[f] = kparse_tensor_ref(&p->k))) return false;
+    for (int i = 0; i <= DISTANCES; i++) {
+        if (!lex_expect(x, i == 0 ? '[' : i == 1 ? ';' : ',')) return false;
+        if (!lparse_expr(p, DT_INDEX, &l->iargs[f * PRODUCTS_FACTOR + i])) return false;
+    }
+    return lex_expect(x, ']');
+}
+
+static bool parse_products(LParse *p, LStmt *l) {
+    Lexer *x = p->k.lex;
+    const char *type;
+    if (!lex_ident(x, &type)) return false;
+    l->dtype = dtype_by_name(type);
+    for (int i = 0; i < 3; i++) {
+        int64_t n;
+        if (!lex_int(x, &n)) return false;
+        l->iargs[PRODUCTS_SIZES + i] = expr_int(p->k.ctx, n);
+    }
+    if (!(l->tensor = kparse_tensor_ref(&p->k)) || !lex_expect(x, '[')) return false;
+    if (!lparse_expr(p, DT_INDEX, &l->index)) return false;
+    for (int i = 0; i < 2; i++)
+        if (!lex_expect(x, i ? ',' : ';') ||
+            !lparse_expr(p, DT_INDEX, &l->iargs[PRODUCTS_SUMS + i]))
+            return false;
+    if (!lex_expect(x, ']') || !lex_expect(x, '+') || !lex_expect(x, '=')) return false;
+    return parse_factor(p, l, 0) && lex_expect(x, '*') && parse_factor(p, l, 1);
+}
+
+bool lparse_group(LParse *p, LStmt *l) {
+    lleaf_operands(p->k.ctx, l);
+    if (l->kind == L_PRODUCTS) return parse_products(p, l);
+    return lparse_expr(p, DT_INDEX, &l->lo) && (l->tensor = kparse_tensor_ref(&p->k));
+}
+
+/* ---- checks ---- */
+static int64_t number(const LStmt *l, int i) {
+    int64_t n = 0;
+    expr_is_int(l->iargs[i], &n);
+    return n;
+}
+
+static void check_factor(Verify *v, const LStmt *l, int f) {
+    const Tensor *t = l->args[f];
+    int at = f * PRODUCTS_FACTOR;
+    int64_t side = number(l, at + 1), step = number(l, at + 2);
+    verify_access(v, t, l->iargs[at]);
+    if (t->space != SP_SHARED || t->dtype != l->dtype)
+        complain(v, "%%%s is no shared matrix of %s", t->name, dtype_name(l->dtype));
+    if (!(side == 8 && step == 1) && !(side == 1 && step == 8))
+        complain(v, "%%%s is not made of matrices of 8 x 8 neighbours", t->name);
+    for (int i = 3; i <= DISTANCES; i++)
+        if (number(l, at + i) < 1 || number(l, at + i) % 8)
+            complain(v, "matrices of %%%s do not lie at multiples of 16 bytes", t->name);
+}
+
+static void check_products(Verify *v, const LStmt *l) {
+    int64_t rows = number(l, PRODUCTS_SIZES), columns = number(l, PRODUCTS_SIZES + 1),
+            steps = number(l, PRODUCTS_SIZES + 2);
+    verify_expr(v, l->index, DT_INDEX, "the subscript");
+    verify_access(v, l->tensor, l->index);
+    for (int i = 0; i < l->n_iargs; i++) verify_expr(v, l->iargs[i], DT_INDEX, "a number");
+    if (l->dtype != DT_F16 && l->dtype != DT_BF16) complain(v, "products are of f16 or bf16");
+    if (rows < 1 || rows % ROWS || steps < 1 || steps % STEPS || (columns != 64 && columns != 128))
+        complain(v, "no group multiplies matrices of this size");
+    if (number(l, PRODUCTS_SUMS) < 1 || number(l, PRODUCTS_SUMS + 1) < 1)
+        complain(v, "sums without a distance");
+    for (int f = 0; f < 2; f++) check_factor(v, l, f);
+}
+
+void verify_group(Verify *v, const LStmt *l) {
+    int64_t open = 0;
+    verify_block_stmt(v, l);
+    if (l->kind == L_PRODUCTS) check_products(v, l);
+    else verify_expr(v, l->lo, DT_INDEX, "the number of products");
+    if (l->kind == L_PRODUCTS_WAIT && (!expr_is_int(l->lo, &open) || open < 0 || open > 1))
+        complain(v, "all products but the last 0 or 1 are waited for");
+    if (l->tensor->space != SP_REG || l->tensor->dtype != DT_F32)
+        complain(v, "%%%s is not added up in registers", l->tensor->name);
+    if (v->blocks.apart) complain(v, "not all threads come to this");
+    if (v->blocks.threads % GROUP)
+        complain(v, "%lld threads are no whole groups", (long long)v->blocks.threads);
+}

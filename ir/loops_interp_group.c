@@ -1,0 +1,66 @@
+/* Runs products of matrices by groups of four warps. They read their factors, and are added up,
+ * when they are waited for: what is overwritten before shows. */
+#include "ir/loops_interp.h"
+
+enum { GROUP = 128, WARP = 32 };
+
+struct ProductOperands {            /* of a thread */
+    int64_t sum, factor[2][PRODUCTS_FACTOR]; /* subscripts; base and distances */
+};
+
+void linterp_products(Interp *it, const LStmt *l) {
+    Products p = {l, NEW_ARRAY(it->arena, struct ProductOperands, it->team->threads)};
+    for (int64_t k = 0; k < it->team->threads && !it->failed; k++) {
+        linterp_choose(it, k);
+        p.thread[k].sum = linterp_index(it, l->index);
+        for (int f = 0; f < 2; f++)
+            for (int i = 0; i < PRODUCTS_FACTOR; i++)
+                p.thread[k].factor[f][i] = linterp_index(it, l->iargs[f * PRODUCTS_FACTOR + i]);
+    }
+    vec_push(it->arena, &it->products, p);
+}
+
+/* Element (i, k), i along the side, of the factor that the thread's group multiplies. */
+static double element(Interp *it, const Products *p, int64_t thread, int f, int64_t i, int64_t k) {
+    const int64_t *o = p->thread[thread].factor[f];
+    int64_t at = o[0] + i % 8 * o[1] + k % 8 * o[2] + i / 8 * o[3] + k / 8 * o[4];
+    const char *value = linterp_address(it, p->stmt->args[f], at);
+    return value ? scalar_load(p->stmt->dtype, value).f : 0;
+}
+
+static void add_value(Interp *it, const Products *p, int64_t thread, int64_t row, int64_t column,
+                      int64_t at) {
+    char *sum = linterp_address(it, p->stmt->tensor, p->thread[thread].sum + at);
+    int64_t steps = linterp_index(it, p->stmt->iargs[PRODUCTS_SIZES + 2]);
+    if (!sum) return;
+    ScalarValue v = scalar_load(DT_F32, sum);
+    for (int64_t k = 0; k < steps && !it->failed; k++) {
+        double product = element(it, p, thread, 0, row, k) * element(it, p, thread, 1, column, k);
+        v.f = (float)(v.f + (float)product);
+    }
+    scalar_store(DT_F32, sum, v);
+}
+
+static void add_up(Interp *it, const Products *p) {
+    int64_t rows = linterp_index(it, p->stmt->iargs[PRODUCTS_SIZES]),
+            columns = linterp_index(it, p->stmt->iargs[PRODUCTS_SIZES + 1]),
+            row = linterp_index(it, p->stmt->iargs[PRODUCTS_SUMS]),
+            column = linterp_index(it, p->stmt->iargs[PRODUCTS_SUMS + 1]);
+    for (int64_t thread = 0; thread < it->team->threads && !it->failed; thread++) {
+        int64_t lane = thread % WARP, first = thread % GROUP / WARP * 16 + lane / 4;
+        linterp_choose(it, thread);
+        for (int64_t r = 0; r < rows / 32; r++)
+            for (int64_t c = 0; c < columns / 4; c++)
+                add_value(it, p, thread, r / 2 * 64 + r % 2 * 8 + first,
+                          c / 2 * 8 + lane % 4 * 2 + c % 2, r * row + c * column);
+    }
+}
+
+void linterp_products_wait(Interp *it, const LStmt *l) {
+    int64_t open = linterp_index(it, l->lo), ended = MAX(it->products.n - open, 0);
+    for (int64_t i = 0; i < ended; i++) add_up(it, &it->products.at[i]);
+    for (int64_t i = ended; i < it->products.n; i++)
+        it->products.at[i - ended] = it->products.at[i];
+    it->products.n -= (int)ended;
+    it->generation++;
+}

@@ -1,0 +1,79 @@
+/* The loops of a tile in which groups of four warps multiply matrices of f16 or bf16 (wgmma, where
+ * the GPU has it).
+ *
+ *   split i.1 by 128 -> i.w i.2 exact     groups
+ *   split i.2 by 64 -> i.m i.3 exact      the rows of a group's matrix
+ *   split i.3 by 16 -> i.q i.4 exact      a warp of it has 16 of them
+ *   split i.4 by 8 -> i.h i.g exact       thread 4*g + t of a warp has rows g and g + 8
+ *   for i.w block { for j.w block { for i.q block { for i.g block { for j.t block {
+ *     for k.0 {
+ *       stage ... -> %s.a : f16[130,32] layout [1/8,0,1%8] shared ahead 2 behind 1
+ *       stage ... -> %s.b : f16[33,128] layout [1/8,0,1%8] shared ahead 2 behind 1
+ *       for i.m group { for i.h group { for j.m group { for j.e group { for k.1 group {
+ *         do %s } } } } }
+ *     }
+ *     ...
+ *
+ * Copies are made of matrices of 8 x 8 elements, 128 neighbouring bytes each, so that the 8 rows
+ * that are read at once meet all banks. What threads write at once, 16 bytes each, does so because
+ * a row or two are left out between the columns of such matrices. */
+#include "passes/kernel/schedule_gpu_tile.h"
+
+enum { ROWS = 64, WARP_ROWS = 16, COLUMNS = 8, LANE_ROWS = 8, LANE_COLUMNS = 2 };
+/* elements of 16 bytes; such pieces that meet all banks; what a block may have on all GPUs; copies:
+ * of a round that is multiplied, of one whose products may be on their way, two that arrive */
+enum { PIECE = 8, PIECES = 8, SHARED = 99 << 10, COPIES = 4 };
+
+void gpu_group_split(GpuTile *t, Side *side, int64_t each) {
+    Sched *s = t->s;
+    Var *of_group, *of_matrix, *of_warp;
+    how_split(s, side->own, each, TAIL_EXACT, &side->warp, &of_group);
+    if (side == &t->side[0]) {
+        how_split(s, of_group, ROWS, TAIL_EXACT, &side->matrix, &of_matrix);
+        how_split(s, of_matrix, WARP_ROWS, TAIL_EXACT, &side->quarter, &of_warp);
+        how_split(s, of_warp, LANE_ROWS, TAIL_EXACT, &side->each, &side->lane);
+    } else {
+        how_split(s, of_group, COLUMNS, TAIL_EXACT, &side->matrix, &of_matrix);
+        how_split(s, of_matrix, LANE_COLUMNS, TAIL_EXACT, &side->lane, &side->each);
+    }
+}
+
+/* Rows that are left out: pieces of a row lie in a column each, so far apart that those of the
+ * rows that are written at once do not meet. */
+static int64_t gap(int64_t row) {
+    return MAX(PIECES * PIECE / row, 1);
+}
+
+static int64_t copy_elements(const GpuTile *t, int i) {
+    int64_t own = i ? t->shape.columns : t->shape.rows, depth = t->shape.depth;
+    int64_t rows = t->side[i].along ? own : depth, row = t->side[i].along ? depth : own;
+    return (rows + gap(row)) * row;
+}
+
+int64_t gpu_group_bytes(const GpuTile *t) {
+    int64_t elements = copy_elements(t, 0) + copy_elements(t, 1);
+    return elements * (int64_t)dtype_bytes(gpu_tile_type(t->sum->value->arg[0]));
+}
+
+static void add_stage(GpuTile *t, Nest *at, const Side *side, int ahead, int behind) {
+    Ctx *c = t->s->ctx;
+    Var *own[] = {side->own, t->depth}, *turn[] = {t->depth, side->own};
+    Stage g = {.stmt = t->sum,
+               .factor = side->factor,
+               .region = side->along ? own : turn,
+               .n_region = 2,
+               .ahead = ahead,
+               .behind = behind};
+    int64_t row = 0;
+    CHECK(expr_is_int(g.region[1]->extent, &row));
+    Expr *dims[] = {expr_addi(c, g.region[0]->extent, gap(row)), g.region[1]->extent};
+    Tensor *copy = gpu_tile_stage(t->s, at, g, dims, NULL);
+    copy->layout = NEW(c->perm, Layout);
+    *copy->layout = (Layout){3, {{1, PIECE, 0}, {0, 1, 0}, {1, 1, PIECE}}};
+}
+
+void gpu_group_stages(GpuTile *t, Nest *at) {
+    int copies = (int)MIN(SHARED / gpu_group_bytes(t), COPIES), behind = copies == COPIES;
+    CHECK(copies >= 2);
+    for (int i = 0; i < 2; i++) add_stage(t, at, &t->side[i], copies - 1 - behind, behind);
+}

@@ -1,0 +1,126 @@
+/* What the functions of runtime/groups.h do in the emulation. Products of matrices (wgmma) are
+ * added up when they are waited for: what is overwritten before shows, and a sum that is read
+ * before. Matrices are found as their descriptors say. */
+#ifndef ONNXCC_RUNTIME_EMU_GROUPS_H
+#define ONNXCC_RUNTIME_EMU_GROUPS_H
+
+namespace onnxcc_emu {
+
+enum { SHARED_BEGIN = 1024, SHARED_MOST = 1 << 18, WGMMA_ROWS = 64, WGMMA_STEPS = 16 };
+
+inline void wrong(const char *what) {
+    fprintf(stderr, "cuda_emu: thread %u of block %u: %s\n", machine->current->index.x,
+            machine->block.x, what);
+    abort();
+}
+inline void use_shared(unsigned char *shared) {
+    machine->shared = shared;
+}
+/* As far as the launch's shared memory has a place in the block's. */
+inline unsigned shared_address(const void *p) {
+    long at = (const unsigned char *)p - machine->shared;
+    if (!machine->shared || at < 0 || at >= SHARED_MOST - SHARED_BEGIN)
+        wrong("a matrix that does not lie in the launch's shared memory");
+    return (unsigned)at + SHARED_BEGIN;
+}
+
+/* ---- descriptors: bits 0-13 address, 16-29 leading and 32-45 stride offset in units of 16 bytes,
+ * 49-51 and 62-63 are 0 without swizzle ---- */
+inline unsigned field(uint64_t d, int at) {
+    return (unsigned)(d >> at & 0x3fff) << 4;
+}
+/* Element (i, k), i along the side. Matrices of 8 rows of 16 bytes: rows are neighbours along the
+ * side, what is in them along the steps; turned, the other way round. The leading offset is that of
+ * matrices along the steps, the stride offset that along the side. */
+inline const uint16_t *element(uint64_t d, bool turned, int i, int k) {
+    unsigned at = field(d, 0) + (unsigned)(i / 8) * field(d, 32) + (unsigned)(k / 8) * field(d, 16);
+    at += turned ? (unsigned)(k % 8 * 16 + i % 8 * 2) : (unsigned)(i % 8 * 16 + k % 8 * 2);
+    if (d >> 46) wrong("a matrix descriptor with a swizzle or an offset of its base");
+    return (const uint16_t *)(machine->shared + at - SHARED_BEGIN);
+}
+
+/* ---- products ---- */
+inline int row_of_thread(const Thread *t, int half) {
+    unsigned i = t->index.x;
+    return (int)(i / WARP % 4 * 16 + i % WARP / 4) + half * 8;
+}
+/* The whole group reads: of what a warp reads each lane looks at a part. */
+inline void note_wgmma(const Wgmma *w) {
+#if defined(ONNXCC_EMU_RACES)
+    void *code = __builtin_return_address(0);
+    const Thread *t = machine->current;
+    for (int k = 0; k < WGMMA_STEPS; k++) {
+        for (int h = 0; h < 2; h++)
+            look((uintptr_t)element(w->a, w->a_turned, row_of_thread(t, h), k), 2, false, code);
+        for (int j = (int)(t->index.x % WARP); j < w->columns; j += WARP)
+            look((uintptr_t)element(w->b, w->b_turned, j, k), 2, false, code);
+    }
+#else
+    (void)w;
+#endif
+}
+inline void wgmma(float (*value)(uint16_t), int columns, int column, bool a_turned, bool b_turned,
+                  float *s, float *t, uint64_t a, uint64_t b) {
+    Machine *m = machine;
+    Thread *own = m->current;
+    for (int i = 0; i < m->n; i++)
+        if (m->thread[i].unfenced) wrong("products read copies that no fence has made visible");
+    if (own->n_products == own->products_room) {
+        own->products_room = own->products_room ? 2 * own->products_room : 16;
+        own->products = (Wgmma *)realloc(own->products, own->products_room * sizeof(Wgmma));
+        if (!own->products) abort();
+    }
+    Wgmma w = {value, {s, t}, a, b, columns, column, a_turned, b_turned, own->product_groups};
+    own->products[own->n_products++] = w;
+    note_wgmma(&w);
+}
+inline void wgmma_commit() {
+    machine->current->product_groups++;
+}
+/* This thread's part: rows g and g + 8 of its warp's, columns 2*t and 2*t + 1 of every 8. */
+inline void add_wgmma(const Thread *own, const Wgmma *w) {
+    float a[2][WGMMA_STEPS];
+    for (int h = 0; h < 2; h++)
+        for (int k = 0; k < WGMMA_STEPS; k++)
+            a[h][k] = w->value(*element(w->a, w->a_turned, row_of_thread(own, h), k));
+    for (int i = 0; i < w->columns / 4; i++)
+        for (int k = 0; k < WGMMA_STEPS; k++) {
+            int column = i / 2 * 8 + (int)(own->index.x % 4) * 2 + i % 2;
+            float b = w->value(*element(w->b, w->b_turned, column, k));
+            for (int h = 0; h < 2; h++) w->sum[h][i * w->column] += a[h][k] * b;
+        }
+}
+inline void wgmma_wait(unsigned open) {
+    Thread *own = machine->current;
+    unsigned n = 0;
+    for (unsigned i = 0; i < own->n_products; i++) {
+        Wgmma w = own->products[i];
+        if (w.group + open >= own->product_groups) {
+            own->products[n++] = w;
+            continue;
+        }
+        note_wgmma(&w);
+        add_wgmma(own, &w);
+    }
+    own->n_products = n;
+    own->unfenced = false;
+}
+
+/* ---- ldmatrix: lane 8*i + r has the address of row r of matrix i; lane 4*g + t gets of each what
+ * is at columns 2*t and 2*t + 1 of row g; turned, at rows 2*t and 2*t + 1 of column g ---- */
+template <bool TURNED> void load_matrices(const void *const *in, void *const *out) {
+    for (int l = 0; l < WARP; l++)
+        for (int i = 0; i < 4; i++) {
+            int g = l / 4, t = l % 4 * 2;
+            uint16_t two[2];
+            for (int e = 0; e < 2; e++) {
+                const uint16_t *row = (const uint16_t *)in[8 * i + (TURNED ? t + e : g)];
+                two[e] = row[TURNED ? g : t + e];
+            }
+            ((uint32_t *)out[l])[i] = two[0] | (uint32_t)two[1] << 16;
+        }
+}
+
+} // namespace onnxcc_emu
+
+#endif
