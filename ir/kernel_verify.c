@@ -204,8 +204,7 @@ static void check_copy(Verify *v, const Item *it) {
 
 static void check_item(void *user, Block *b, Item *it) {
     Verify *v = user;
-    if (b != v->body && (it->fork || it->stream))
-        verify_fail(v, it, "several streams run in the program's body alone");
+    (void)b;
     check_list(v, it, it->in, it->n_in, false);
     check_list(v, it, it->out, it->n_out, it->kind != ITEM_COPY);
     if (it->kind != ITEM_COPY) check_sides(v, it);
@@ -252,14 +251,19 @@ static bool is_separate(const Program *p) {
     return device;
 }
 
+static void check_streams(Verify *v, const Block *b) {
+    const Item *at;
+    const char *what = b ? stream_problem(v->ctx, b, &at) : NULL;
+    if (what) verify_fail(v, at, "%s", what);
+    for (int i = 0; b && i < b->items.n; i++)
+        for (int k = 0; k < 2; k++) check_streams(v, b->items.at[i]->block[k]);
+}
+
 bool program_verify(Program *p, const char *when) {
     Verify v = {.ctx = p->ctx, .names = map_new(p->ctx->perm), .kernels = map_new(p->ctx->perm)};
     v.separate = is_separate(p);
-    v.body = p->body;
     check_declarations(&v, p);
     program_each_item(p, check_item, &v);
-    const Item *at;
-    const char *what = v.found.n ? NULL : stream_problem(p->ctx, p->body, &at);
-    if (what) verify_fail(&v, at, "%s", what);
+    if (!v.found.n) check_streams(&v, p->body);
     return report(&v, p, when);
 }

@@ -13,7 +13,6 @@ typedef struct Verify {
     Map *names;   /* tensors by name */
     Map *kernels; /* by name */
     bool separate; /* the device has memory of its own */
-    const Block *body;
     VEC(Finding) found;
 } Verify;
 void verify_fail(Verify *, const void *where, const char *fmt, ...) PRINTF(3, 4);

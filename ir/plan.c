@@ -200,13 +200,18 @@ static bool is_stale(Plan *plan, const PlanBuffer *b) {
     return r.found && !r.own;
 }
 
+static int count_steps(const Item *it);
+
+static int block_steps(const Block *b) {
+    int n = 0;
+    for (int i = 0; b && i < b->items.n; i++) n += count_steps(b->items.at[i]);
+    return n;
+}
+
 /* Steps of an item and of what stands inside of it. */
 static int count_steps(const Item *it) {
-    int n = 1;
-    for (int k = 0; k < 2; k++)
-        for (int i = 0; it->block[k] && i < it->block[k]->items.n; i++)
-            n += count_steps(it->block[k]->items.at[i]);
-    return n + (it->kind == ITEM_IF || it->kind == ITEM_LOOP);
+    bool brackets = it->kind == ITEM_IF || it->kind == ITEM_LOOP;
+    return 1 + block_steps(it->block[0]) + block_steps(it->block[1]) + brackets;
 }
 
 static bool touches(const Use *u, const Tensor *storage) {
@@ -220,10 +225,13 @@ static bool touches(const Use *u, const Tensor *storage) {
 }
 
 /* A buffer is alive while anything may run beside an item that touches it. */
-static const PlanBuffer *dies_early(Plan *plan) {
-    const Block *b = plan->program->body;
-    const Clock *clock = stream_clocks(plan->ctx, b);
-    for (int i = 0, step = 0; i < b->items.n; step += count_steps(b->items.at[i++])) {
+static const PlanBuffer *dies_early(Plan *plan, const Block *b, int step) {
+    const Clock *clock = b ? stream_clocks(plan->ctx, b) : NULL;
+    for (int i = 0; b && i < b->items.n; step += count_steps(b->items.at[i++])) {
+        const Item *it = b->items.at[i];
+        const PlanBuffer *early = dies_early(plan, it->block[0], step + 1);
+        if (!early) early = dies_early(plan, it->block[1], step + 1 + block_steps(it->block[0]));
+        if (early) return early;
         int beside = stream_beside(b, clock, i) - i;
         if (!beside) continue;
         Use u = stream_use(plan->ctx, b->items.at[i]);
@@ -237,7 +245,7 @@ static const PlanBuffer *dies_early(Plan *plan) {
 
 bool plan_verify(Plan *plan, const char *when) {
     bool ok = true;
-    const PlanBuffer *early = dies_early(plan);
+    const PlanBuffer *early = dies_early(plan, plan->program->body, 0);
     if (early) ok = report(plan, when, "dies while another stream may still use it", early);
     for (int i = 0; i < plan->buffers.n; i++) {
         const PlanBuffer *b = &plan->buffers.at[i];

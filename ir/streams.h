@@ -1,10 +1,11 @@
 /* Streams of a device: kernels that do not need each other may run side by side.
  *
- * A stretch is a row of kernels of the device, and of copies of inputs and outputs, in a program's
- * body. It begins at an item marked `fork` and ends behind one marked `join`; everything else runs
- * when all before it has ended. Each item of a stretch runs on one stream, behind what stands
- * before it on that stream, and behind the events that it waits for: event 0 is the fork, others
- * are recorded behind the item that carries their number. Behind a join all streams have ended.
+ * A stretch is a row of kernels of the device, and of copies of inputs and outputs, in a program or
+ * in the body of a loop or branch. It begins at an item marked `fork` and ends behind one marked
+ * `join`; everything else runs when all before it has ended. Each item of a stretch runs on one
+ * stream, behind what stands before it on that stream, and behind the events that it waits for:
+ * event 0 is the fork, others are recorded behind the item that carries their number. Behind a join
+ * all streams have ended.
  *
  *   fork device event 1 kernel k0_conv { ... }
  *   device kernel k1_conv { ... }                      # stream 0, behind k0_conv

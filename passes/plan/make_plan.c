@@ -11,7 +11,6 @@ typedef struct Planner {
     int step;
     VEC(Live) loops;
     VEC(Item *) carried; /* loops that carry tensors */
-    Clock *clock;        /* of the body's items */
 } Planner;
 
 /* ---- lifetimes ---- */
@@ -39,9 +38,8 @@ static void touch_all(Planner *pl, Tensor *const *t, int n, int first, int last)
 
 /* Items of several streams take a step each. What one touches is taken until nothing that may run
  * beside it is left. */
-static int last_step(const Planner *pl, const Block *b, int i) {
-    if (b != pl->plan->program->body) return pl->step;
-    return pl->step + stream_beside(b, pl->clock, i) - i;
+static int last_step(const Planner *pl, const Block *b, const Clock *clock, int i) {
+    return pl->step + stream_beside(b, clock, i) - i;
 }
 
 static void touch_kernel(Planner *pl, Kernel *k, int last) {
@@ -92,10 +90,11 @@ static void widen(Planner *pl) {
 }
 
 static void walk(Planner *pl, Block *b) {
+    const Clock *clock = stream_clocks(pl->ctx, b);
     for (int i = 0; i < b->items.n; i++) {
         Item *it = b->items.at[i];
         int first = pl->step;
-        if (it->kind == ITEM_KERNEL) touch_kernel(pl, it->kernel, last_step(pl, b, i));
+        if (it->kind == ITEM_KERNEL) touch_kernel(pl, it->kernel, last_step(pl, b, clock, i));
         touch_all(pl, it->in, it->n_in, first, first);
         touch_all(pl, it->out, it->n_out, first, first);
         if (it->scratch) touch(pl, it->scratch, first, first);
@@ -171,7 +170,7 @@ Plan *make_plan(Program *p, const Options *opt) {
     for (int i = 0; i < p->inputs.n; i++) p->inputs.at[i]->slot = i;
     for (int i = 0; i < p->outputs.n; i++) p->outputs.at[i]->slot = i;
     plan_slots(plan); /* of symbols; segments depend on them */
-    Planner pl = {.plan = plan, .ctx = p->ctx, .clock = stream_clocks(p->ctx, p->body)};
+    Planner pl = {.plan = plan, .ctx = p->ctx};
     walk(&pl, p->body);
     do widen(&pl);
     while (join_carried(&pl));

@@ -108,14 +108,20 @@ static bool do_stretch(Ctx *ctx, Item **item, int from, int n) {
     return several;
 }
 
-PASS(streams, KERNELS, "independent kernels of the device on streams of their own")
-bool pass_streams(Program *p, const Options *opt) {
-    const Block *b = p->body;
+/* Bodies of loops and branches have stretches of their own: a round begins when all streams of the
+ * one before have ended. */
+static bool do_block(Ctx *ctx, const Block *b) {
     bool changed = false;
-    if (!opt->host || opt->one_memory) return false;
-    for (int from = 0, to; from < b->items.n; from = to + 1) {
+    for (int from = 0, to; b && from < b->items.n; from = to + 1) {
         for (to = from; to < b->items.n && stream_unit(b->items.at[to]);) to++;
-        changed |= do_stretch(p->ctx, b->items.at + from, from, to - from);
+        changed |= do_stretch(ctx, b->items.at + from, from, to - from);
+        for (int i = 0; to < b->items.n && i < 2; i++)
+            changed |= do_block(ctx, b->items.at[to]->block[i]);
     }
     return changed;
+}
+
+PASS(streams, KERNELS, "independent kernels of the device on streams of their own")
+bool pass_streams(Program *p, const Options *opt) {
+    return opt->host && !opt->one_memory && do_block(p->ctx, p->body);
 }

@@ -6,7 +6,7 @@ Runtime answers to them.
 
 Written beside this file, all of it committed:
 
-    models/branches.onnx, attentions.onnx
+    models/branches.onnx, attentions.onnx, gates.onnx, towers.onnx
     models/branches/test_data_set_*/, ...
 
 Needs numpy, onnx and onnxruntime (tests/requirements.txt). Seeded: the same files every time.
@@ -49,6 +49,13 @@ class Graph:
     def product(self, x, name, rows, columns):
         w = self.constant(name + "_w", floats(rows, columns) / np.float32(rows**0.5))
         return self.node("Tanh", [self.node("MatMul", [x, w], name + "_p")], name)
+
+    def body(self, name, inputs, outputs):
+        """The nodes so far as the graph of a loop or branch; constants stay outside."""
+        value = lambda v: helper.make_tensor_value_info(*v)
+        graph = helper.make_graph(self.nodes, name, [value(v) for v in inputs], [value(v) for v in outputs])
+        self.nodes = []
+        return graph
 
     def save(self, name, inputs, outputs, *data):
         value = lambda v: helper.make_tensor_value_info(v[0], TensorProto.FLOAT, v[1])
@@ -101,5 +108,40 @@ def attentions():
            {"x": floats(2, 21, 16)}, {"x": floats(1, 5, 16)})
 
 
+def gates():
+    """A recurrence whose gates need one another only at the end of a round."""
+    g = Graph()
+    real = lambda name, *dims: (name, TensorProto.FLOAT, dims)
+    gate = [g.product("h", f"gate{i}", 16, 16) for i in range(4)]
+    mixed = g.node("Add", [g.node("Mul", gate[:2], "m0"), g.node("Mul", gate[2:], "m1")], "mixed")
+    g.node("Add", [g.node("Mul", [mixed, g.constant("half", np.array(0.5, np.float32))], "less"), "h"], "next")
+    g.node("Identity", ["go"], "on")
+    g.product(gate[0], "seen", 16, 4)
+    count, flag = ("round", TensorProto.INT64, []), ("go", TensorProto.BOOL, [])
+    loop = g.body("rounds", [count, flag, real("h", "N", 16)],
+                  [("on", TensorProto.BOOL, []), real("next", "N", 16), real("seen", "N", 4)])
+    g.nodes.append(helper.make_node("Loop", ["rounds", "", "x"], ["last", "all"], name="loop", body=loop))
+    g.product("last", "y", 16, 8)
+    g.constant("rounds", np.array(6, np.int64))
+    g.save("gates", [("x", ["N", 16])], [("y", ["N", 8]), ("all", [6, "N", 4])],
+           {"x": floats(3, 16)}, {"x": floats(1, 16)})
+
+
+def towers():
+    """Two products of products in each of two branches."""
+    g = Graph()
+    branches = []
+    for side in ("then", "else"):
+        left, right = (g.product(g.product("x", f"{side}_{t}1", 16, 12), f"{side}_{t}2", 12, 8) for t in "ab")
+        g.node("Sub", [left, right], side)
+        branches.append(g.body(f"towers_{side}", [], [(side, TensorProto.FLOAT, ["N", 8])]))
+    g.node("ReduceSum", ["x"], "total", keepdims=0)
+    g.node("Greater", ["total", g.constant("zero", np.array(0, np.float32))], "large")
+    g.node("If", ["large"], "y", then_branch=branches[0], else_branch=branches[1])
+    g.save("towers", [("x", ["N", 16])], [("y", ["N", 8])], {"x": abs(floats(3, 16))}, {"x": -abs(floats(1, 16))})
+
+
 branches()
 attentions()
+gates()
+towers()

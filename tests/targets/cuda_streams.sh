@@ -18,10 +18,10 @@ run() {
 }
 
 rm -rf sets
-for model in branches attentions; do
+for model in branches attentions gates towers; do
     file=$root/tests/run/models/$model.onnx
     "$onnxcc" "$file" --device=cuda --verify-each --torture --emit=plan -q -o $model.plan
-    grep -q '^  stream [1-3] .*device kernel' $model.plan
+    grep -q '^ *stream [1-3] .*device kernel' $model.plan
     "$onnxcc" "$file" --device=cuda --verify-each --torture --emit=loops -q -o $model.loops
     grep -q '^ *stream wait ' $model.loops
     if ! "$onnxcc" "$file" --device=cuda --gpu-arch=sm_80 -q -o $model.gpu 2> gpu.log; then
@@ -44,11 +44,13 @@ for model in branches attentions; do
                 exit 1
             }
         done
-        grep -q 'a graph of' run.log
+        # the host looks at the condition of a branch: that is not replayed
+        [ $model = towers ] || grep -q 'a graph of' run.log
     done
     # Does a missing event show? At most one of ten does not, whatever the order.
-    missed=0 all=0
-    for event in $(seq 1 $(grep -c 'stream wait' $model.loops)); do
+    missed=0 all=0 waits=$(grep -c 'stream wait' $model.loops)
+    [ $model != towers ] || waits=$((waits / 2)) # a run takes one branch
+    for event in $(seq 1 $waits); do
         all=$((all + 1)) shown=0
         for seed in 0 1 2 3 4 5 6 7; do
             run $model FAKE_CUDA_SEED=$seed ONNXCC_CUDA_GRAPHS=0 FAKE_CUDA_FORGET=$event || { shown=1 && break; }
