@@ -23,7 +23,7 @@ typedef struct Online {
     Var *j, *u, *lane, *k, *w;
     bool finite;     /* exponents are differences from a finite maximum, the sum may be 0 */
     bool leaves_max; /* something behind o reads the maximum */
-    Expr *there; /* does the key exist? NULL: it always does */
+    Expr *there;     /* does the key exist? NULL: it always does */
     Keyed keyed[MOST_KEYED];
     int n_keyed;
     Tensor *top, *best, *old, *last, *fade, *wide;

@@ -28,8 +28,8 @@ typedef struct Keys {
     Online a; /* the kernel as it is */
     Ctx *ctx;
     Var *part, *inside, *e; /* e: along the values, of the second kernel */
-    Expr *keys, *chunk; /* how many there are, and a part has */
-    Var *at; /* along the keys, of the statement at hand */
+    Expr *keys, *chunk;     /* how many there are, and a part has */
+    Var *at;                /* along the keys, of the statement at hand */
     Tensor *temp[MOST_KEYED + 3], *by[MOST_KEYED + 3]; /* of the kernel, and what they become */
     int n_temps;
     Tensor *max, *sum, *o; /* of all parts, in memory */
@@ -274,8 +274,8 @@ static void cut(Keys *k, Block *b, int at) {
     Kernel *own = a->kernel;
     Tensor *sum = a->sum->out, *o = a->o->out;
     int first = add_map(k, own->stmts.n - a->n_final - 4), end = first + 4;
-    Stmt **finals = arena_copy(k->ctx->perm, own->stmts.at + end,
-                               sizeof(Stmt *) * (size_t)a->n_final);
+    Stmt **finals =
+        arena_copy(k->ctx->perm, own->stmts.at + end, sizeof(Stmt *) * (size_t)a->n_final);
     k->join = kernel_new(a->program, "join");
     k->join->origin = own->origin, k->join->n_origin = own->n_origin;
     item_insert(a->program, b, at + 1, k->join)->device = b->items.at[at]->device;

@@ -8,10 +8,10 @@ typedef struct GpuSplit {
     Program *program;
     Ctx *ctx;
     Kernel *kernel;
-    int n_front;   /* reductions over one box, with which the kernel begins */
-    int n_own;     /* statements, these included, that only need their results at one element */
-    bool rows; /* threads of a block share a row: the partial results of one lie together */
-    int axis;  /* which reduction variable is cut */
+    int n_front; /* reductions over one box, with which the kernel begins */
+    int n_own;   /* statements, these included, that only need their results at one element */
+    bool rows;   /* threads of a block share a row: the partial results of one lie together */
+    int axis;    /* which reduction variable is cut */
     Expr *parts, *chunk; /* into how many, of how many of its values each */
     Var *part, *inside;
 } GpuSplit;

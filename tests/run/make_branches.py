@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Make the models of tests/targets/cuda_streams.sh, in which much may run side by side, and what ONNX
-Runtime answers to them.
+"""Make the models of tests/targets/cuda_streams.sh, in which much may run side by side, one of
+cuda_library.sh, and what ONNX Runtime answers to them.
 
     python3 tests/run/make_branches.py
 
 Written beside this file, all of it committed:
 
-    models/branches.onnx, attentions.onnx, gates.onnx, towers.onnx
+    models/branches.onnx, attentions.onnx, gates.onnx, towers.onnx, found.onnx
     models/branches/test_data_set_*/, ...
 
 Needs numpy, onnx and onnxruntime (tests/requirements.txt). Seeded: the same files every time.
@@ -141,7 +141,20 @@ def towers():
     g.save("towers", [("x", ["N", 16])], [("y", ["N", 8])], {"x": abs(floats(3, 16))}, {"x": -abs(floats(1, 16))})
 
 
+def found():
+    """Rows of a table that the data names, what two products make of each, and their sum."""
+    g = Graph()
+    at = g.node("Squeeze", [g.node("NonZero", ["x"], "where"), g.constant("first", np.array([0], np.int64))], "at")
+    rows = g.node("Gather", ["table", at], "rows", axis=0)
+    g.product(g.product(rows, "inner", 16, 24), "y", 24, 8)
+    g.node("ReduceSum", ["y", "first"], "sum", keepdims=0)
+    feed = lambda *x: {"x": np.array(x, np.float32), "table": floats(len(x), 16)}
+    g.save("found", [("x", ["N"]), ("table", ["N", 16])], [("y", ["K", 8]), ("sum", [8])],
+           feed(0, 2, 0, 1, 1, 0, 3), feed(1, 1, 1, 1, 1))
+
+
 branches()
 attentions()
 gates()
 towers()
+found()

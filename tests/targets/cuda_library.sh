@@ -60,6 +60,18 @@ use a a/libdigits.a a/libnonzero.a a/libpick.a a/libbranches.a
 use o o/digits.o o/nonzero.o o/pick.o o/branches.o
 use so so/libdigits.so so/libnonzero.so so/libpick.so so/libbranches.so -Wl,-rpath,"$PWD/so"
 
+# sizes that the data decides, on the caller's stream
+"$onnxcc" "$root/tests/run/models/found.onnx" --device=cuda --gpu-arch=sm_80 -q --emit=staticlib -o libfound.a
+"$onnxcc" "$root/tests/run/models/found.onnx" --emit=cuda --gpu-arch=sm_80 -q -o found.cu
+${CXX:-g++} -std=gnu++17 -O1 -shared -fPIC -ffp-contract=off -x c++ \
+    -include "$root/runtime/emu/cuda_emu.h" found.cu -o found.kernels.so
+$cc -std=c11 -D_DEFAULT_SOURCE -O1 -g -Wall -Wextra -pedantic -Werror -I. "$root/tests/cuda/library_sizes.c" \
+    libfound.a -ldl -lm -pthread -o library_sizes
+for seed in 0 1 2; do
+    env LD_LIBRARY_PATH=driver FAKE_CUDA_KERNELS=./found.kernels.so FAKE_CUDA_SEED=$seed ONNXCC_EMU_SEED=$seed \
+        ./library_sizes "$root/tests/run/models/found"
+done
+
 # two models in one library; weights in a file
 "$onnxcc" "$(model_of digits)" "$root/tests/run/models/pick.onnx" --device=cuda --gpu-arch=sm_80 -q --entry=one,two \
     --emit=staticlib -o libboth.a
