@@ -112,7 +112,8 @@ static void check_stage(Check *c, Nest *n) {
         behind |= around->child[i] == n;
     }
     if (!blocks) verify_fail(c->v, n, "there are no block loops around the copy");
-    if (around && around->bind != BIND_SERIAL)
+    bool once = around && around->bind == BIND_BLOCK && !g->ahead;
+    if (around && around->bind != BIND_SERIAL && !once)
         verify_fail(c->v, n, "the copy does not stand in a serial loop");
     for (int i = 0; around && around->child[i] != n; i++)
         if (around->child[i]->kind != NEST_STAGE || around->child[i]->stage->ahead != g->ahead ||

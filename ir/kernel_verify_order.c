@@ -12,24 +12,9 @@
  *   - what is unrolled has a known and bounded number of copies.
  *
  * What cannot be seen to be right counts as wrong. */
-#include "ir/kernel_verify.h"
-#include "ir/mma.h"
+#include "ir/kernel_verify_order.h"
 
-enum { DEEP = 64, MOST_COPIES = 4096 };
-
-typedef struct Place { /* of one statement: the loops around it, outermost first */
-    const Stmt *stmt;
-    Nest *path[DEEP];
-    int depth;
-} Place;
-typedef struct Order {
-    Verify *v;
-    const Kernel *kernel;
-    const How *how;
-    Nest *path[DEEP];
-    int depth;
-    VEC(Place) places;
-} Order;
+enum { MOST_COPIES = 4096 };
 
 static void collect(Order *o, Nest *n) {
     if (n->kind == NEST_STMT) {
@@ -86,7 +71,7 @@ static Meet meet(const Stmt *first, const Stmt *second, const Tensor *t, const V
     return m;
 }
 
-static bool is_sum_var(const Order *o, const Stmt *s, const Var *loop) {
+bool order_is_sum_var(const Order *o, const Stmt *s, const Var *loop) {
     for (int i = 0; i < s->n_red; i++)
         if (how_comes_from(o->how, loop, s->red[i])) return true;
     return s->kind == ST_SCAN && how_comes_from(o->how, loop, s->dom[s->axis]);
@@ -111,13 +96,14 @@ static void check_shared(Order *o, const Place *a, const Place *b, const Tensor 
     for (int d = 0; d < MIN(a->depth, b->depth) && a->path[d] == b->path[d]; d++) {
         const Var *loop = a->path[d]->var;
         bool threads = a->path[d]->bind == BIND_BLOCK; /* they combine their parts */
-        if (!threads && is_sum_var(o, a->stmt, loop) && !is_running(a->stmt, b->stmt, t, loop))
+        if (!threads && order_is_sum_var(o, a->stmt, loop) &&
+            !is_running(a->stmt, b->stmt, t, loop))
             verify_fail(o->v, a->path[d], "inside the loop over %s, %%%s is not complete yet",
                         loop->name, t->name);
         for (int i = 0; i < a->stmt->n_dom; i++) {
             const Var *v = a->stmt->dom[i];
             if (!how_comes_from(o->how, loop, v) || expr_is(v->extent, 1)) continue;
-            if (is_common(o, a->path[d], t)) continue;
+            if (is_common(o, a->path[d], t) || order_is_held(o, b, t, loop)) continue;
             if (!meet(a->stmt, b->stmt, t, v).same)
                 verify_fail(o->v, a->path[d],
                             "the loop over %s is shared, but other elements of %%%s are read in it",
@@ -172,7 +158,7 @@ static void check_thread(Order *o, const Place *p, int d) {
     if (collides(o, p->stmt, loop->var))
         verify_fail(o->v, loop, "threads along %s may scatter to the same element",
                     loop->var->name);
-    if (is_sum_var(o, p->stmt, loop->var))
+    if (order_is_sum_var(o, p->stmt, loop->var))
         verify_fail(o->v, loop, "threads cannot share the sum along %s", loop->var->name);
     bool outside = o->how->n_top == 1;
     for (int k = 0; k < d; k++)
@@ -210,7 +196,7 @@ static void check_block(Order *o, const Place *p, int d) {
     if (collides(o, p->stmt, loop->var))
         verify_fail(o->v, loop, "threads along %s may scatter to the same element",
                     loop->var->name);
-    if (is_sum_var(o, p->stmt, loop->var) && !are_lanes(o, p->stmt, loop->var))
+    if (order_is_sum_var(o, p->stmt, loop->var) && !are_lanes(o, p->stmt, loop->var))
         verify_fail(o->v, loop, "threads cannot share the sum along %s", loop->var->name);
     if (!expr_is_int(loop->var->extent, NULL))
         verify_fail(o->v, loop, "the number of threads along %s is not known", loop->var->name);
@@ -231,91 +217,9 @@ static void check_vector(Order *o, const Place *p, int d) {
     bool any_order = s->op == RED_MAX || s->op == RED_MIN || s->op == RED_ANY || s->op == RED_ALL;
     if (d + 1 != p->depth)
         verify_fail(o->v, loop, "lanes along %s are not innermost", loop->var->name);
-    if (is_sum_var(o, s, loop->var) && s->recipe.lanes < 2 && !(s->kind == ST_REDUCE && any_order))
+    if (order_is_sum_var(o, s, loop->var) && s->recipe.lanes < 2 &&
+        !(s->kind == ST_REDUCE && any_order))
         verify_fail(o->v, loop, "%%%s is not added up in lanes", stmt_target(s)->name);
-}
-
-/* ---- matrix products: five loops around a sum, of what a thread of a warp has of them ---- */
-enum { MMA_LOOPS = 5, GROUP_WARPS = 4 };
-
-/* The type of the copy of a factor; DT_NONE: it has none. */
-static DType staged_type(const Nest *n, const Stmt *s, int factor) {
-    if (n->kind == NEST_STAGE && n->stage->stmt == s && n->stage->factor == factor)
-        return n->stage->copy->dtype;
-    DType found = DT_NONE;
-    for (int i = 0; i < n->n_child && found == DT_NONE; i++)
-        found = staged_type(n->child[i], s, factor);
-    return found;
-}
-
-/* The steps of a fragment; 0: its factors are no such matrices. */
-static int matrix_steps(const Order *o, const Stmt *s) {
-    DType a = staged_type(o->how->top[0], s, 0), b = staged_type(o->how->top[0], s, 1);
-    DType sum = mma_sum(a, b);
-    return s->kind == ST_REDUCE && sum != DT_NONE && s->value->type == sum ? mma_steps(a) : 0;
-}
-
-static bool is_in_registers(const Order *o, const Tensor *t) {
-    for (int i = 0; i < o->how->homes.n; i++)
-        if (o->how->homes.at[i].temp == t) return o->how->homes.at[i].space == SP_REG;
-    return false;
-}
-
-static const Var *other_part(const How *h, const Var *v) {
-    for (int i = 0; i < h->splits.n; i++) {
-        if (h->splits.at[i].outer == v) return h->splits.at[i].inner;
-        if (h->splits.at[i].inner == v) return h->splits.at[i].outer;
-    }
-    return NULL;
-}
-
-/* The last block loops are the other parts of the second and fourth loop of the chain. */
-static bool are_lanes_of(const Order *o, const Place *p, int first) {
-    const Nest *last[2] = {NULL, NULL};
-    for (int d = 0; d < first; d++)
-        if (p->path[d]->bind == BIND_BLOCK) last[0] = last[1], last[1] = p->path[d];
-    return last[0] && other_part(o->how, p->path[first + 1]->var) == last[0]->var &&
-           other_part(o->how, p->path[first + 3]->var) == last[1]->var &&
-           expr_is(last[0]->var->extent, MMA_LANE_ROWS) &&
-           expr_is(last[1]->var->extent, MMA_LANE_COLUMNS);
-}
-
-/* The block loop in front of the lanes is over the warps of a group. */
-static bool has_group(const Place *p, int first) {
-    const Nest *warp = NULL;
-    for (int d = 0; d + 2 < first; d++)
-        if (p->path[d + 2]->bind == BIND_BLOCK) warp = p->path[d];
-    return warp && warp->bind == BIND_BLOCK && expr_is(warp->var->extent, GROUP_WARPS);
-}
-
-/* A warp takes a fragment's steps at once, of any type; a group some such, of two bytes. */
-static bool are_steps(const Nest *loop, int each) {
-    int64_t steps;
-    if (!expr_is_int(loop->var->extent, &steps)) return false;
-    return loop->bind == BIND_GROUP ? each == mma_steps(DT_F16) && steps % each == 0
-                                    : steps == each;
-}
-
-static void check_mma(Order *o, const Place *p, int d) {
-    const Nest *loop = p->path[d];
-    if (d && p->path[d - 1]->bind == loop->bind) return; /* the first one tells */
-    bool chain = p->depth == d + MMA_LOOPS;
-    for (int i = d; i < p->depth; i++)
-        chain &= p->path[i]->bind == loop->bind && p->path[i]->n_child == 1;
-    int steps = matrix_steps(o, p->stmt);
-    bool group = loop->bind == BIND_GROUP;
-    if (!chain || !are_lanes_of(o, p, d) || !expr_is(p->path[d + 1]->var->extent, 2) ||
-        !expr_is(p->path[d + 3]->var->extent, 2) ||
-        !is_sum_var(o, p->stmt, p->path[d + 4]->var) || (group && !has_group(p, d)))
-        verify_fail(o->v, loop, "the loops from %s on are no products of matrices",
-                    loop->var->name);
-    else if (!is_in_registers(o, p->stmt->out))
-        verify_fail(o->v, loop, "%%%s is not at home in registers", p->stmt->out->name);
-    else if (!steps)
-        verify_fail(o->v, loop, "the factors of %%%s have no copies of types that have products",
-                    stmt_target(p->stmt)->name);
-    else if (!are_steps(p->path[d + 4], steps))
-        verify_fail(o->v, loop, "a product has %d steps", steps);
 }
 
 static void check_unroll(Order *o, const Place *p, int d, int64_t *copies) {
@@ -335,7 +239,7 @@ static void check_decay(Order *o, const Place *p) {
     for (int d = 0; d < p->depth; d++)
         if (p->path[d]->var == s->red[0] && p->path[d]->bind == BIND_SERIAL) at = d;
     for (int d = 0; d < at; d++)
-        if (p->path[d]->bind != BIND_BLOCK && is_sum_var(o, s, p->path[d]->var)) at = -1;
+        if (p->path[d]->bind != BIND_BLOCK && order_is_sum_var(o, s, p->path[d]->var)) at = -1;
     if (at < 0)
         verify_fail(o->v, o->how, "%%%s decays: its other sums run inside a serial loop over %s",
                     stmt_target(s)->name, s->red[0]->name);
@@ -350,7 +254,7 @@ static void check_loops(Order *o, const Place *p) {
         if (bind == BIND_BLOCK) check_block(o, p, d);
         if (bind == BIND_VECTOR) check_vector(o, p, d);
         if (bind == BIND_UNROLL) check_unroll(o, p, d, &copies);
-        if (bind == BIND_MMA || bind == BIND_GROUP) check_mma(o, p, d);
+        if (bind == BIND_MMA || bind == BIND_GROUP) order_check_mma(o, p, d);
     }
 }
 

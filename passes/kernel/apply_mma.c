@@ -5,16 +5,20 @@
  *
  * i and h run over rows, j and e over columns, k over the steps of a fragment. Rows are
  * 16*i + 8*h + g, columns 8*j + 2*t + e, where the innermost block loops are g and t: that is how
- * the threads of a warp hold a matrix. Both factors have copies in shared memory; parts of these
- * are loaded as fragments, and each serves a whole row or column of products. */
+ * the threads of a warp hold a matrix. Factors have copies in shared memory; parts of these are
+ * loaded as fragments, and each serves a whole row or column of products. The left one may be a
+ * temp that threads hold in registers as they do the sum of another product, with columns as steps:
+ * each has its part of the fragments then. */
+#include "ir/mma.h"
 #include "passes/kernel/apply.h"
 
 enum { LEFT_REGISTERS = 4, RIGHT_REGISTERS = 2 };
 
-typedef struct Side {  /* of the products: rows (left) or columns (right) */
-    Nest *tiles, *own; /* the loops over fragments, and over what a thread has of each */
-    Var *lane;         /* which thread of the warp */
-    const StageBox *copy;
+typedef struct Side {     /* of the products: rows (left) or columns (right) */
+    Nest *tiles, *own;    /* the loops over fragments, and over what a thread has of each */
+    Var *lane;            /* which thread of the warp */
+    const StageBox *copy; /* NULL: registers */
+    DType type;
     Tensor *fragments;
     int registers, width; /* of a fragment */
 } Side;
@@ -24,21 +28,21 @@ typedef struct Chain {
     Stmt *stmt;
 } Chain;
 
-static Var *partner(Apply *a, const Var *own) {
-    for (int i = 0; i < a->how->splits.n; i++) {
-        const Split *s = &a->how->splits.at[i];
-        if (s->outer == own) return s->inner;
-        if (s->inner == own) return s->outer;
+/* The innermost block loops tell the threads of a warp apart. */
+static void find_lanes(Apply *a, Chain *c) {
+    for (Nest *n = a->how->top[0]; n->kind == NEST_LOOP; n = n->child[0]) {
+        if (n->bind == BIND_THREAD) continue;
+        if (n->bind != BIND_BLOCK) return;
+        c->side[0].lane = c->side[1].lane, c->side[1].lane = n->var;
     }
-    BUG("kernel %s: %s is no part of a fragment", a->kernel->name, own->name);
 }
 
 static Chain chain_of(Apply *a, Nest *nest) {
     Chain c = {0};
+    find_lanes(a, &c);
     for (int i = 0; i < 2; i++) {
         c.side[i].tiles = nest;
         c.side[i].own = nest->child[0];
-        c.side[i].lane = partner(a, c.side[i].own->var);
         c.side[i].registers = i ? RIGHT_REGISTERS : LEFT_REGISTERS;
         c.side[i].width = 4 * c.side[i].registers;
         nest = nest->child[0]->child[0];
@@ -71,12 +75,13 @@ static Expr *step_of(Apply *a, Expr *e, Var *v) {
 }
 
 /* Which factor runs along this side? */
-static const StageBox *copy_of(Apply *a, const Chain *c, const Side *side) {
+static void find_copy(Apply *a, const Chain *c, Side *side) {
     for (int f = 0; f < 2; f++) {
         const StageBox *copy = apply_staged(a, c->stmt, f);
-        if (copy && expr_uses_var(apply_stage_offset(a, copy), side->own->var)) return copy;
+        if (!copy || !expr_uses_var(apply_stage_offset(a, copy), side->own->var)) continue;
+        side->copy = copy;
+        side->type = copy->stage->copy->dtype;
     }
-    BUG("kernel %s: a factor of a matrix product has no copy", a->kernel->name);
 }
 
 /* ---- the statements ---- */
@@ -100,6 +105,46 @@ static Tensor *declare_fragments(Apply *a, const Chain *c, const Side *side, LBo
 
 static Expr *fragment_at(Apply *a, const Side *side) {
     return expr_muli(a->ctx, side->tiles->var->self, side->registers);
+}
+
+/* The load of what has no copy */
+static Expr *held_factor(Apply *a, const Chain *c) {
+    for (int f = 0; f < 2; f++) {
+        if (apply_staged(a, c->stmt, f)) continue;
+        const Expr *e = c->stmt->value->arg[f];
+        return e->kind == E_OP ? e->arg[0] : (Expr *)(uintptr_t)e;
+    }
+    BUG("kernel %s: a factor of a matrix product has no copy", a->kernel->name);
+}
+
+/* The bits of register i: steps that are neighbours, the first one lowest. */
+static Expr *held_register(Apply *a, const Chain *c, const Side *side, Expr *load, int i) {
+    Ctx *x = a->ctx;
+    int bits = dtype_bits(load->type), each = 32 / bits, n = a->bound.n;
+    Expr *lane = apply_value(a, c->side[1].lane), *all = NULL;
+    bind(a, side->own->var, expr_int(x, i % 2));
+    for (int k = 0; k < each; k++) {
+        Expr *step = expr_addi(x, expr_muli(x, lane, each), k + i / 2 * MMA_LANE_COLUMNS * each);
+        bind(a, c->steps->var, step);
+        Expr *e = expr_bits(x, DT_U16, apply_loads(a, c->stmt, load, false));
+        e = expr_cast(x, DT_U32, e);
+        if (k) e = expr_op2(x, SOP_shl, e, expr_const_int(x, DT_U32, bits * k));
+        all = all ? expr_op2(x, SOP_or, all, e) : e;
+    }
+    a->bound.n = n;
+    return all;
+}
+
+/* A thread's part of the left factor is its own. */
+static void take_fragments(Apply *a, const Chain *c, Side *side, LBody *body) {
+    Expr *load = held_factor(a, c);
+    side->type = load->type;
+    side->fragments = declare_fragments(a, c, side, body);
+    body = open_unrolled(a, body, side->tiles->var);
+    for (int i = 0; i < side->registers; i++) {
+        Expr *at = expr_addi(a->ctx, fragment_at(a, side), i);
+        apply_store(a, body, side->fragments, at, held_register(a, c, side, load, i));
+    }
 }
 
 static void load_fragments(Apply *a, const Chain *c, Side *side, LBody *body) {
@@ -126,7 +171,7 @@ static void add_products(Apply *a, const Chain *c, LBody *body) {
     LStmt *l = lstmt_new(x, L_MMA);
     Expr *at = apply_offset(a, c->stmt, c->stmt->out);
     l->tensor = apply_box(a, c->stmt->out)->buffer;
-    l->dtype = left->copy->stage->copy->dtype, l->right = right->copy->stage->copy->dtype;
+    l->dtype = left->type, l->right = right->type;
     lleaf_operands(x, l);
     l->index = without(a, without(a, at, left->own->var), right->own->var);
     l->iargs[2] = step_of(a, at, left->own->var);
@@ -144,8 +189,9 @@ void apply_mma(Apply *a, Nest *nest, LBody *body) {
     int n = a->bound.n;
     bind_chain(a, &c);
     for (int i = 0; i < 2; i++) {
-        c.side[i].copy = copy_of(a, &c, &c.side[i]);
-        load_fragments(a, &c, &c.side[i], body);
+        find_copy(a, &c, &c.side[i]);
+        if (c.side[i].copy) load_fragments(a, &c, &c.side[i], body);
+        else take_fragments(a, &c, &c.side[i], body);
     }
     add_products(a, &c, body);
     a->bound.n = n;

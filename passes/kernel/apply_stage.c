@@ -97,18 +97,32 @@ static Expr *put_in(Apply *a, Pieces *p, Expr *e) {
     return expr_subst(a->ctx, e, &(Subst){p->fresh, p->by, p->n_fresh});
 }
 
+/* The first of the region's last variables that together have whole pieces; -1: they have none. */
+static int tail_of(const Stage *g, int64_t lanes, int64_t *elements) {
+    int i = g->n_region;
+    *elements = 1;
+    do *elements *= extent_of(g->region[--i]);
+    while (i && *elements % lanes);
+    return *elements % lanes ? -1 : i;
+}
+
+/* What variable i of the region is, where those from it on have number `rest`. */
+static Expr *bind_digit(Apply *a, const Stage *g, Pieces *p, int i, int first, Expr *rest) {
+    Expr *extent = g->region[i]->extent;
+    stand_in(a, p, g->region[i], i > first ? expr_mod(a->ctx, rest, extent) : rest);
+    return expr_floordiv(a->ctx, rest, extent);
+}
+
 /* At element `lane` of piece `number`, the last variable of the region running fastest. */
 static void bind_region(Apply *a, const Stage *g, Pieces *p) {
-    Expr *rest = p->number;
-    for (int i = g->n_region - 1; i >= 0; i--) {
-        int64_t extent = extent_of(g->region[i]);
-        bool last = i == g->n_region - 1;
-        Expr *steps = expr_int(a->ctx, last ? extent / p->lanes : extent);
-        Expr *at = i ? expr_mod(a->ctx, rest, steps) : rest;
-        rest = expr_floordiv(a->ctx, rest, steps);
-        if (last && p->lane) at = expr_add(a->ctx, expr_muli(a->ctx, at, p->lanes), p->lane->self);
-        stand_in(a, p, g->region[i], at);
-    }
+    Ctx *c = a->ctx;
+    int64_t elements;
+    int tail = tail_of(g, p->lanes, &elements);
+    Expr *pieces = expr_int(c, elements / p->lanes), *rest = expr_floordiv(c, p->number, pieces);
+    Expr *at = tail ? expr_mod(c, p->number, pieces) : p->number;
+    if (p->lane) at = expr_add(c, expr_muli(c, at, p->lanes), p->lane->self);
+    for (int i = g->n_region - 1; i >= tail; i--) at = bind_digit(a, g, p, i, tail, at);
+    for (int i = tail - 1; i >= 0; i--) rest = bind_digit(a, g, p, i, 0, rest);
 }
 
 /* The statement with the factor as its value, and no other variables than that has. */
@@ -163,22 +177,39 @@ static bool is_async(const Pieces *p) {
     return p->value->kind == E_LOAD && bytes >= 4;
 }
 
-/* A border is the copy's own. */
-static void take_guard(Ctx *c, Pieces *p) {
+/* A condition that says the same for all lanes, at the first: lane + rest < 0 where the rest is a
+ * whole number of pieces. */
+static Expr *for_piece(Ctx *c, const Pieces *p, Expr *cond) {
+    Expr *coef, *rest;
+    if (!p->lane || cond->kind != E_OP || !expr_uses_var(cond, p->lane)) return cond;
+    if (cond->op == SOP_and)
+        return expr_and(c, for_piece(c, p, cond->arg[0]), for_piece(c, p, cond->arg[1]));
+    if (cond->op != SOP_lt || cond->arg[0]->type != DT_INDEX) return cond;
+    Expr *below = expr_sub(c, cond->arg[0], cond->arg[1]), *zero = expr_int(c, 0);
+    bool whole = expr_linear_in(c, below, p->lane, &coef, &rest) && expr_is(coef, 1) &&
+                 expr_is(expr_mod(c, rest, expr_int(c, p->lanes)), 0);
+    return whole ? expr_subst1(c, cond, p->lane, zero) : cond;
+}
+
+/* A border is the copy's own; false: it stays with the value. */
+static bool take_guard(Ctx *c, Pieces *p) {
+    if (p->value->kind != E_GUARD) return false;
     Expr *other = p->value->arg[2];
     bool zeros = other == zero_of(c, p->value->type);
-    if (!zeros && (!p->lane || expr_uses_var(other, p->lane))) return;
-    require(c, &p->cond, p->value->arg[0]);
+    if (!zeros && (!p->lane || p->other || expr_uses_var(other, p->lane))) return false;
+    require(c, &p->cond, for_piece(c, p, p->value->arg[0]));
     if (!zeros) p->other = other;
     p->value = p->value->arg[1];
+    return true;
 }
 
 /* False: the elements of such a piece are no neighbours, or not all of one kind. */
 static bool make_pieces(Apply *a, const StageBox *box, Expr *at, int64_t lanes, Pieces *p) {
     Ctx *c = a->ctx;
     const Stage *g = box->stage;
-    int64_t last = extent_of(g->region[g->n_region - 1]), elements = 1;
-    if (last % lanes) return false;
+    int64_t elements = 1;
+    if (tail_of(g, lanes, &elements) < 0) return false;
+    elements = 1;
     *p = (Pieces){.lanes = lanes};
     for (int i = 0; i < g->n_region; i++) elements *= extent_of(g->region[i]);
     Expr *thread = thread_number(a, &p->threads);
@@ -193,7 +224,7 @@ static bool make_pieces(Apply *a, const StageBox *box, Expr *at, int64_t lanes, 
     bind_region(a, g, p);
     Stmt part = part_of(a, g);
     p->value = put_in(a, p, apply_loads(a, &part, part.value, false));
-    if (p->value->kind == E_GUARD) take_guard(c, p);
+    while (take_guard(c, p)) continue;
     require_inside(a, &part, p);
     p->to = put_in(a, p, apply_stage_offset(a, box));
     a->bound.n = n;

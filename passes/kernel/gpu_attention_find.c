@@ -2,7 +2,10 @@
  * product with the values, and maps of that, in this order. */
 #include "passes/kernel/gpu_attention.h"
 
-enum { LANES = 8, WARP = 32, FEW = 4, MOST_WIDTH = 256 };
+#include "ir/mma.h"
+#include "passes/kernel/schedule_gpu_tile.h"
+
+enum { LANES = 8, WARP = 32, FEW = 4, MOST_WIDTH = 256, PER_LANE = 4 };
 
 static bool is_row(const Online *a, const Var *v) {
     for (int i = 0; i < a->n_rows; i++)
@@ -154,14 +157,30 @@ static bool find_finals(Online *a, int at) {
         Uses u = {a, attention_width(a, s), true};
         if (!u.e && !is_of_row(a, s)) return false;
         expr_visit(s->value, check_use, &u);
-        for (int d = 0; s->index && d < s->out->rank; d++)
-            expr_visit(s->index[d], check_use, &u);
+        for (int d = 0; s->index && d < s->out->rank; d++) expr_visit(s->index[d], check_use, &u);
         if (!u.ok || s->out->space == SP_TEMP) return false;
     }
     return a->n_final > 0;
 }
 
-bool attention_find(Online *a) {
+/* Do warps multiply both pairs of factors as matrices, and have enough rows for them? */
+static void look_for_matrices(Online *a) {
+    const Expr *s = a->scores->value, *o = a->o->value;
+    const Expr *v = o->arg[o->arg[0]->kind == E_LOAD && o->arg[0]->tensor == a->p->out];
+    DType t = gpu_tile_type(v);
+    int64_t rows = extent_or(a->row[a->n_rows - 1]->extent, MMA_ROWS), d;
+    bool fit = gpu_tile_type(s->arg[0]) == t && gpu_tile_type(s->arg[1]) == t &&
+               dtype_bytes(t) == 2 && mma_sum(t, t) == DT_F32;
+    if (!fit || rows < MMA_ROWS || a->scores->n_red != 1) return;
+    if (!expr_is_int(a->scores->red[0]->extent, &d)) return;
+    int block = gpu_attention_block(d, extent_or(a->e->extent, 0));
+    if (!block) return;
+    a->block = block;
+    a->matrices = t;
+    a->lanes = MMA_LANE_COLUMNS;
+}
+
+bool attention_find(Online *a, bool exact) {
     int at;
     Kernel *k = a->kernel;
     if (!find_max(a, &at) || !find_scores(a, at) || at + 4 >= k->stmts.n) return false;
@@ -171,5 +190,8 @@ bool attention_find(Online *a) {
     int64_t width = extent_or(a->e->extent, 0);
     int64_t rows = extent_or(a->row[a->n_rows - 1]->extent, WARP);
     a->lanes = rows <= FEW && width % WARP == 0 ? WARP : LANES;
-    return width > 0 && width <= MOST_WIDTH && width % a->lanes == 0;
+    a->block = a->lanes * PER_LANE;
+    if (width <= 0 || width > MOST_WIDTH || width % a->lanes) return false;
+    if (!exact) look_for_matrices(a);
+    return true;
 }

@@ -296,7 +296,7 @@ static bool cut_block(Program *p, const Options *opt, Block *b) {
         changed |= cut_block(p, opt, it->block[1]);
         if (!runs_on_gpu(opt, it)) continue;
         Keys k = {.a = {.program = p, .ctx = p->ctx, .kernel = it->kernel}, .ctx = p->ctx};
-        if (!attention_find(&k.a) || k.a.n_rows + 4 > MAX_RANK || !choose(&k)) continue;
+        if (!attention_find(&k.a, true) || k.a.n_rows + 4 > MAX_RANK || !choose(&k)) continue;
         cut(&k, b, i);
         changed = true;
     }

@@ -18,22 +18,9 @@
  *     for m.1.0 unroll { for w unroll { do %y } } } } } }
  *
  * Where there are few queries, rows of several heads share a block, and nothing is copied. */
-#include "passes/kernel/schedule_gpu_tile.h"
+#include "passes/kernel/schedule_gpu_attention.h"
 
 enum { THREADS = 128, ROWS = 4, FEW = 4, MOST_SUMS = 64, STEP = 16, MOST_COPIES = 36 << 10 };
-
-typedef struct Flash {
-    Sched *s;
-    const Stmt *best, *sum, *o;
-    Var *j, *lane;
-    Var *row[MAX_RANK]; /* of the best, without j */
-    int n_rows;
-    Var *each; /* rows of a thread; NULL: one */
-    Var *own;  /* the rows of a block */
-    bool few;  /* these are of several heads */
-    int64_t copies; /* bytes of shared memory */
-    Nest *inside;
-} Flash;
 
 static bool find(Flash *f) {
     Kernel *k = f->s->kernel;
@@ -73,7 +60,7 @@ static void nest_threads(Flash *f) {
     f->inside = nest_loop(s, at, f->lane, BIND_BLOCK);
 }
 
-static bool is_outside(const Flash *f, const Var *v) {
+bool gpu_attention_is_outside(const Flash *f, const Var *v) {
     for (int i = 0; i < f->n_rows; i++)
         if (f->row[i] == v) return true;
     return v == f->j || v == f->lane;
@@ -140,26 +127,29 @@ static Nest *product_loop(Flash *f, Nest *at, Stmt *st, Var *along) {
 static void nest_statement(Flash *f, Nest *at, Stmt *st) {
     bool inner_sum = st->kind == ST_REDUCE && stmt_has_red(st, f->lane);
     for (int i = 0; i < st->n_red && !inner_sum; i++)
-        if (!is_outside(f, st->red[i])) {
+        if (!gpu_attention_is_outside(f, st->red[i])) {
             bool last = i == st->n_red - 1 && st->n_red <= 2;
             at = last ? product_loop(f, at, st, st->red[i])
                       : nest_loop(f->s, at, st->red[i], BIND_SERIAL);
         }
     if (f->each) at = nest_loop(f->s, at, f->each, BIND_UNROLL);
     for (int i = 0; i < st->n_dom; i++)
-        if (!is_outside(f, st->dom[i])) at = nest_loop(f->s, at, st->dom[i], BIND_UNROLL);
+        if (!gpu_attention_is_outside(f, st->dom[i]))
+            at = nest_loop(f->s, at, st->dom[i], BIND_UNROLL);
     for (int i = 0; i < st->n_red && inner_sum; i++)
-        if (!is_outside(f, st->red[i])) at = nest_loop(f->s, at, st->red[i], BIND_UNROLL);
+        if (!gpu_attention_is_outside(f, st->red[i]))
+            at = nest_loop(f->s, at, st->red[i], BIND_UNROLL);
     nest_stmt(f->s, at, st);
 }
 
-static bool in_blocks(const Flash *f, const Stmt *s) {
+bool gpu_attention_in_blocks(const Flash *f, const Stmt *s) {
     return stmt_has_dom(s, f->j) || stmt_has_red(s, f->j);
 }
 
 bool schedule_gpu_attention(Sched *s) {
     Flash f = {.s = s};
     if (!schedule_is_gpu(s) || !find(&f)) return false;
+    if (schedule_gpu_attention_mma(&f)) return true;
     nest_threads(&f);
     Nest *keys = nest_loop(s, f.inside, f.j, BIND_SERIAL);
     for (int i = 0; i < s->kernel->stmts.n; i++) {
@@ -167,7 +157,7 @@ bool schedule_gpu_attention(Sched *s) {
         bool shared = expr_uses_tensor(f.o->value, st->out);
         if (st->out->space == SP_TEMP) how_home(s, st->out, shared ? SP_SHARED : SP_REG);
         if (st->out2) how_home(s, st->out2, SP_REG);
-        nest_statement(&f, in_blocks(&f, st) ? keys : f.inside, st);
+        nest_statement(&f, gpu_attention_in_blocks(&f, st) ? keys : f.inside, st);
     }
     return true;
 }

@@ -16,7 +16,7 @@ from onnx import helper
 
 RNG = np.random.default_rng(1)
 TYPES = {"f32": (T.FLOAT, 1e-5), "f16": (T.FLOAT16, 4e-3), "bf16": (T.BFLOAT16, 3e-2),
-         "u8": (T.UINT8, 0), "i8": (T.INT8, 0)}
+         "u8": (T.UINT8, 0), "i8": (T.INT8, 0), "bool": (T.BOOL, 0)}
 STORED = {T.FLOAT: np.float32, T.FLOAT16: np.float16, T.BFLOAT16: "<u2", T.UINT8: np.uint8,
           T.INT8: np.int8, T.INT32: np.int32, T.INT64: np.int64}
 
@@ -28,7 +28,7 @@ class Model:
         self.name, self.dtype = name, dtype
         self.type, self.tolerance = TYPES[dtype]
         self.nodes, self.inputs, self.outputs, self.consts = [], [], [], []
-        self.dims, self.options = {}, []
+        self.dims, self.options, self.opset = {}, [], 22
 
     def input(self, name, *dims, dtype=None):
         of = TYPES[dtype or self.dtype][0]
@@ -68,7 +68,8 @@ class Model:
 
     def save(self, folder):
         graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, self.consts)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+        opsets = [helper.make_opsetid("", self.opset)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=11)
         path = os.path.join(folder, f"{self.name}.onnx")
         onnx.save(model, path)
         return path
@@ -175,6 +176,23 @@ def integer_windows(dtype):
     m.output(m.node("QLinearConv", b, sx, zy, m.whole("w3", T.INT8, 40, 64, 1, 1), sw, zw, sx, zy))
     m.output(m.node("ConvInteger", b, m.whole("w4", T.INT8, 48, 16, 3, 3), m.input("zi"),
                     pads=[1, 1, 1, 1], group=4), T.INT32)
+    return m
+
+
+def attention(dtype, queries, keys):
+    """Masks of both kinds, causal, shared heads, a growing cache, depths that are no whole matrices."""
+    m = Model(f"attention_{dtype}_{queries}_{keys}", dtype)
+    m.opset, m.dims = 23, {"M": queries, "N": keys}
+    q, k, v = m.input("q", 1, 4, "M", 64), m.input("k", 1, 2, "N", 64), m.input("v", 1, 2, "N", 64)
+    m.output(m.node("Attention", q, k, v))
+    m.output(m.node("Attention", m.input("q1", 1, 1, "M", 40), m.input("k1", 1, 1, "N", 40),
+                    m.input("v1", 1, 1, "N", 128), m.input("mask", 1, 1, "M", "N")))
+    m.output(m.node("Attention", m.input("q2", 2, 1, 33, 96), m.input("k2", 2, 1, 70, 96),
+                    m.input("v2", 2, 1, 70, 32), m.input("keep", 1, 1, 33, 70, dtype="bool"),
+                    is_causal=1, softcap=2.0))
+    m.output(m.node("Attention", m.input("q3", 1, 2, "M", 32), m.input("k3", 1, 2, "M", 32),
+                    m.input("v3", 1, 2, "M", 8), "", m.input("past_k", 1, 2, "N", 32),
+                    m.input("past_v", 1, 2, "N", 8), is_causal=1))
     return m
 
 
@@ -286,6 +304,8 @@ def models():
         yield windows(dtype)
         yield sizes(dtype, 1, 5)
         yield sizes(dtype, 65, 48)
+    yield attention("f16", 70, 65)
+    yield attention("bf16", 17, 200)
     yield quantized()
     yield parts_of_integers()
     for dtype in ("u8", "i8"):
