@@ -222,13 +222,27 @@ OPS int32_t add_product(int32_t sum, int32_t a, int32_t b) {
         *s0 = p.sum[0], *s1 = p.sum[1], *s2 = p.sum[2], *s3 = p.sum[3];                            \
     }
 #else
+/* The products of two registers: floats one by one, four bytes by one instruction. */
+#define TILES_FLOATS(name, n)                                                                      \
+    OPS float add_register_##name(float s, uint32_t a, uint32_t b) {                               \
+        for (int i = 0; i < n; i++)                                                                \
+            s = add_product(s, element_##name(a, i), element_##name(b, i));                        \
+        return s;                                                                                  \
+    }
+#define TILES_BYTES(name, left, right)                                                             \
+    OPS int32_t add_register_##name(int32_t s, uint32_t a, uint32_t b) {                           \
+        asm("dp4a." left "." right " %0, %1, %2, %0;" : "+r"(s) : "r"(a), "r"(b));                 \
+        return s;                                                                                  \
+    }
+TILES_FLOATS(f16, 2)
+TILES_FLOATS(bf16, 2)
+TILES_FLOATS(f32, 1)
+TILES_BYTES(u8, "u32", "u32")
+TILES_BYTES(i8, "s32", "s32")
+TILES_BYTES(u8_i8, "u32", "s32")
+TILES_BYTES(i8_u8, "s32", "u32")
 /* Every lane asks those that hold its two rows and its two columns, a register after the other. */
 #define TILES_PRODUCTS(name, left, right, n, T, letter, shape)                                     \
-    OPS T add_register_##name(T s, uint32_t a, uint32_t b) {                                       \
-        for (int i = 0; i < n; i++)                                                                \
-            s = add_product(s, element_##left(a, i), element_##right(b, i));                       \
-        return s;                                                                                  \
-    }                                                                                              \
     OPS void add_products_##name(T *s0, T *s1, T *s2, T *s3, const uint32_t *a,                    \
                                  const uint32_t *b) {                                              \
         int l = warp_lane(), row = l / 4 * 4, column = l % 4 * 8;                                  \
