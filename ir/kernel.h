@@ -145,6 +145,8 @@ typedef struct Stage {
     int ahead; /* it is made so many rounds of the loop before it is read ... */
     int behind; /* ... and kept so many longer, for products that are on their way: the copy exists
                    1 + ahead + behind times */
+    bool bulk;  /* a constant, stored so that the copy's elements are neighbours, in its order: sent
+                   by all threads together */
 } Stage;
 
 typedef enum NestKind { NEST_LOOP, NEST_STMT, NEST_STAGE } NestKind;

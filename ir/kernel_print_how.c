@@ -104,6 +104,7 @@ static void print_stage(Str *s, const Kernel *k, const Stage *g) {
     str_fmt(s, " %s", space_names[g->copy->space]);
     if (g->ahead) str_fmt(s, " ahead %d", g->ahead);
     if (g->behind) str_fmt(s, " behind %d", g->behind);
+    if (g->bulk) str_add(s, " bulk");
     str_char(s, '\n');
 }
 

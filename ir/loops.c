@@ -62,7 +62,7 @@ LStmt *lfunc_find_loop(const LFunc *f, const Var *v) {
 bool lstmt_has_barrier(const LStmt *l) {
     const LBody *bodies[] = {&l->body, &l->other};
     bool together = l->kind == L_BARRIER || l->kind == L_COMBINE || l->kind == L_MMA ||
-                    l->kind == L_PRODUCTS || l->kind == L_PRODUCTS_WAIT;
+                    (l->kind >= L_PRODUCTS && l->kind <= L_BULK_WAIT);
     if (together || l->kind == L_CALL) return true;
     for (int k = 0; k < 2; k++)
         for (int i = 0; i < bodies[k]->at.n; i++)

@@ -70,6 +70,11 @@ typedef enum LKind {
     /* CUDA: until all PRODUCTS of this thread but the last `lo` are added up, to tensor; what it
      * has copied can be read by PRODUCTS behind the next barrier */
     L_PRODUCTS_WAIT,
+    /* CUDA: `hi` elements of args[0] from iargs[0] on are on their way to tensor[index], in shared
+     * memory, sent by all threads of the block together; they arrive for one of them at its next
+     * WAIT and BULK_WAIT with the same number, iargs[1] of `width` such */
+    L_BULK,
+    L_BULK_WAIT, /* CUDA: until the BULK with number `lo` of `width` has arrived */
     L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
                  `lo`: scratch bytes per thread;
                   iargs[0]: about how many scalar operations an item costs */

@@ -33,6 +33,10 @@ bool lparse_leaf(LParse *, LStmt *);
 void lprint_group(Str *, const LStmt *);
 bool lparse_group(LParse *, LStmt *);
 
+/* ---- loops_bulk.c: copies by a block of threads together ---- */
+void lprint_bulk(Str *, const LStmt *);
+bool lparse_bulk(LParse *, LStmt *);
+
 void lprint_stmt(LPrint *, const LStmt *);
 void lprint_func(LPrint *, const LFunc *);
 void loops_print_noted(LPrint *, const Loops *);

@@ -70,5 +70,7 @@ void linterp_mma(Interp *, const LStmt *); /* of all warps of the block */
 /* ---- loops_interp_group.c; of all groups of the block ---- */
 void linterp_products(Interp *, const LStmt *);
 void linterp_products_wait(Interp *, const LStmt *);
+void linterp_bulk(Interp *, const LStmt *);
+void linterp_bulk_wait(Interp *, const LStmt *);
 
 #endif

@@ -1,5 +1,6 @@
 /* Runs products of matrices by groups of four warps. They read their factors, and are added up,
- * when they are waited for: what is overwritten before shows. */
+ * when they are waited for: what is overwritten before shows. And copies that the threads of a
+ * block send together, which arrive then, too. */
 #include "ir/loops_interp.h"
 
 enum { GROUP = 128, WARP = 32 };
@@ -62,5 +63,38 @@ void linterp_products_wait(Interp *it, const LStmt *l) {
     for (int64_t i = ended; i < it->products.n; i++)
         it->products.at[i - ended] = it->products.at[i];
     it->products.n -= (int)ended;
+    it->generation++;
+}
+
+/* ---- copies by all threads ---- */
+enum { OF_ALL = -1 };
+
+void linterp_bulk(Interp *it, const LStmt *l) {
+    linterp_choose(it, 0);
+    int64_t to = linterp_index(it, l->index), from = linterp_index(it, l->iargs[0]);
+    Copy c = {.thread = OF_ALL, .group = (int)linterp_index(it, l->iargs[1])};
+    c.to = linterp_address(it, l->tensor, to);
+    c.from = linterp_address(it, l->args[0], from);
+    linterp_address(it, l->tensor, to + l->hi->i - 1);
+    linterp_address(it, l->args[0], from + l->hi->i - 1);
+    c.bytes = (size_t)l->hi->i * dtype_bytes(l->tensor->dtype);
+    if (!it->failed) vec_push(it->arena, &it->copies, c);
+}
+
+void linterp_bulk_wait(Interp *it, const LStmt *l) {
+    linterp_choose(it, 0);
+    int64_t number = linterp_index(it, l->lo);
+    int n = 0, arrived = 0;
+    for (int i = 0; i < it->copies.n; i++) {
+        const Copy c = it->copies.at[i];
+        if (c.thread != OF_ALL || c.group != number) {
+            it->copies.at[n++] = c;
+            continue;
+        }
+        memcpy(c.to, c.from, c.bytes);
+        arrived++;
+    }
+    it->copies.n = n;
+    if (arrived != 1) linterp_fail(it, "%d copies arrive where one is waited for", arrived);
     it->generation++;
 }

@@ -109,13 +109,15 @@ static bool parse_mma(LParse *p, LStmt *l) {
 }
 
 void lleaf_operands(Ctx *c, LStmt *l) {
-    static const int args[] = {[L_ASYNC] = 1, [L_FRAGMENT] = 1, [L_MMA] = 2, [L_PRODUCTS] = 2},
-                     iargs[] = {[L_ASYNC] = 1,
-                                [L_FRAGMENT] = 3,
-                                [L_MMA] = 4,
-                                [L_PRODUCTS] = PRODUCTS_ARGS};
-    if (l->kind >= LEN(args) || !args[l->kind]) return;
-    l->n_args = args[l->kind], l->n_iargs = iargs[l->kind];
+    static const struct {
+        int args, iargs;
+    } room[] = {[L_ASYNC] = {1, 1},
+                [L_FRAGMENT] = {1, 3},
+                [L_MMA] = {2, 4},
+                [L_PRODUCTS] = {2, PRODUCTS_ARGS},
+                [L_BULK] = {1, 2}};
+    if (l->kind >= LEN(room) || !room[l->kind].args) return;
+    l->n_args = room[l->kind].args, l->n_iargs = room[l->kind].iargs;
     l->args = NEW_ARRAY(c->perm, Tensor *, l->n_args);
     l->iargs = NEW_ARRAY(c->perm, Expr *, l->n_iargs);
 }

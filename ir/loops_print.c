@@ -207,6 +207,10 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
     case L_PRODUCTS_WAIT:
         lprint_group(s, l);
         break;
+    case L_BULK:
+    case L_BULK_WAIT:
+        lprint_bulk(s, l);
+        break;
     case L_LAUNCH:
     case L_CALL:
     case L_PLACE:

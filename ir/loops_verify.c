@@ -210,7 +210,7 @@ static void check_stmt(Verify *v, const LStmt *l) {
     v->stmt = l;
     bool host = l->kind >= L_LAUNCH && l->kind != L_CALL;
     bool kernel = l->kind == L_FOR || l->kind == L_BUFFER || l->kind == L_STORE ||
-                  (l->kind >= L_BARRIER && l->kind <= L_PRODUCTS_WAIT);
+                  (l->kind >= L_BARRIER && l->kind <= L_BULK_WAIT);
     if (host && v->func->kind == LF_KERNEL) complain(v, "a statement of host functions");
     if (kernel && v->func->kind == LF_HOST) complain(v, "a statement of kernels");
     switch (l->kind) {
@@ -270,6 +270,10 @@ static void check_stmt(Verify *v, const LStmt *l) {
     case L_PRODUCTS:
     case L_PRODUCTS_WAIT:
         verify_group(v, l);
+        break;
+    case L_BULK:
+    case L_BULK_WAIT:
+        verify_bulk(v, l);
         break;
     }
     v->stmt = NULL;

@@ -35,6 +35,9 @@ void verify_leaf(Verify *, const LStmt *);
 /* ---- loops_group.c ---- */
 void verify_group(Verify *, const LStmt *);
 
+/* ---- loops_bulk.c ---- */
+void verify_bulk(Verify *, const LStmt *);
+
 /* ---- loops_verify_block.c; what enters a body returns the state outside ---- */
 Blocks verify_block_for(Verify *, const LStmt *);
 Blocks verify_block_if(Verify *, const LStmt *);

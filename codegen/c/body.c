@@ -335,6 +335,10 @@ void c_body(Printer *p, const LBody *body) {
         case L_PRODUCTS_WAIT:
             c_group(p, l);
             break;
+        case L_BULK:
+        case L_BULK_WAIT:
+            c_bulk(p, l);
+            break;
         case L_BARRIER:
             if (p->dialect == DIALECT_CUDA) c_line(p, "__syncthreads();");
             break;

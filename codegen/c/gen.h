@@ -126,10 +126,12 @@ void c_body(Printer *, const LBody *);
 /* ---- leaf.c; CUDA: a call of runtime/tiles.h, of runtime/groups.h ---- */
 void c_leaf(Printer *, const LStmt *);
 void c_group(Printer *, const LStmt *);
+void c_bulk(Printer *, const LStmt *); /* of runtime/bulk.h */
 
 /* ---- shared.c ---- */
 /* Bytes of shared memory that a launch asks for; 0: the kernel declares what it needs. */
 int64_t c_kernel_shared(const LFunc *);
+int c_kernel_bulk(const LFunc *); /* how many copies by all threads may be on their way; 0: none */
 void c_shared_buffer(Printer *, const LStmt *); /* CUDA: declares one */
 
 /* ---- vector.c ---- */

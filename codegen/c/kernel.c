@@ -52,7 +52,7 @@ static void look_at_stmt(void *user, LStmt *l) {
     if (l->kind == L_STORE && l->tensor == k->tensor) k->stores = true;
     for (int i = 0; l->kind == L_CALL && i < l->n_args; i++)
         if (l->args[i] == k->tensor) k->loads = k->stores = true;
-    if (l->kind == L_ASYNC && l->args[0] == k->tensor) k->loads = true;
+    if ((l->kind == L_ASYNC || l->kind == L_BULK) && l->args[0] == k->tensor) k->loads = true;
 }
 
 static Look look(Ctx *ctx, const LFunc *f, const Tensor *t) {
@@ -163,6 +163,7 @@ static void cuda_head(Printer *p, const LFunc *f, const KernelText *k) {
     level_open(p);
     if (p->faults) c_line(p, "int32_t fault = 0;");
     if (c_kernel_shared(f)) c_line(p, "SHARED_BYTES(%lld);", (long long)c_kernel_shared(f));
+    if (c_kernel_bulk(f)) c_line(p, "BULK_BARRIERS(%d);", c_kernel_bulk(f));
     if (p->scratch)
         c_line(p, "scratch += scratch_stride * %s;", p->blocks ? "blockIdx.x" : "grid_thread()");
 }

@@ -79,6 +79,17 @@ void c_group(Printer *p, const LStmt *l) {
            address(p, l->tensor, l->index), group_factor(p, l, 0), group_factor(p, l, 1));
 }
 
+void c_bulk(Printer *p, const LStmt *l) {
+    if (l->kind == L_BULK_WAIT) {
+        c_line(p, "bulk_wait(bulk_barrier, %s, &bulk_phases);", c_expr(p, l->lo, PREC_ANY));
+        return;
+    }
+    int64_t bytes = l->hi->i * (int64_t)dtype_bytes(l->tensor->dtype);
+    const char *to = address(p, l->tensor, l->index), *from = address(p, l->args[0], l->iargs[0]);
+    c_line(p, "bulk_copy<%d>(%s, %s, %lld, &bulk_barrier[%s]);", c_kernel_threads(p->func), to,
+           from, (long long)bytes, c_expr(p, l->iargs[1], PREC_ANY));
+}
+
 void c_leaf(Printer *p, const LStmt *l) {
     CHECK(p->dialect == DIALECT_CUDA);
     if (l->kind == L_ASYNC) print_async(p, l);

@@ -28,6 +28,16 @@ int64_t c_kernel_shared(const LFunc *f) {
     return s.products || s.bytes > MOST_DECLARED ? s.bytes : 0;
 }
 
+static void find_bulk(void *user, LStmt *l) {
+    if (l->kind == L_BULK) *(int *)user = l->width;
+}
+
+int c_kernel_bulk(const LFunc *f) {
+    int n = 0;
+    lbody_each(&f->body, find_bulk, &n);
+    return n;
+}
+
 void c_shared_buffer(Printer *p, const LStmt *l) {
     const char *type = c_memory_type(l->tensor->dtype), *name = name_add(p, l->tensor,
                                                                          l->tensor->name);

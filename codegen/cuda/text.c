@@ -24,6 +24,7 @@ void cuda_text_begin(Ctx *ctx, CudaText *t) {
     paste_text(&t->device_head, "runtime/combine.h");
     paste_text(&t->device_head, "runtime/tiles.h");
     paste_text(&t->device_head, "runtime/groups.h");
+    paste_text(&t->device_head, "runtime/bulk.h");
     str_add(&t->host_head, host_head);
     paste_text(&t->host_head, "runtime/abi.h");
     paste_text(&t->host_head, "runtime/bind.h");

@@ -173,6 +173,8 @@ void emit_body(Fn *F, const LBody *body) {
         case L_MMA:
         case L_PRODUCTS:
         case L_PRODUCTS_WAIT:
+        case L_BULK:
+        case L_BULK_WAIT:
             BUG("%s: threads of a block in a kernel for a CPU", F->f->name);
         default:
             BUG("%s: a host statement in a kernel", F->f->name);

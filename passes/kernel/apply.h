@@ -110,6 +110,13 @@ void apply_stages(Apply *, Nest *, LBody *);
 /* The copy that stands for a factor of the statement's products; NULL: none does */
 const StageBox *apply_staged(Apply *, const Stmt *, int factor);
 Expr *apply_stage_offset(Apply *, const StageBox *);
+int apply_stage_copies(const Stage *); /* how often the copy exists */
+/* The statement with the factor as its value, and no other variables than that has. */
+Stmt apply_stage_part(Apply *, const Stage *);
+
+/* ---- apply_bulk.c ---- */
+void apply_bulk(Apply *, const StageBox *, Expr *round, LBody *); /* sends the copy for a round */
+void apply_bulk_wait(Apply *, const StageBox *, LBody *);         /* in the round that reads it */
 
 /* ---- apply_mma.c ---- */
 void apply_mma(Apply *, Nest *, LBody *); /* a chain of loops bound mma */

@@ -24,7 +24,7 @@ typedef struct Pieces { /* `lanes` elements each; piece q belongs to thread q % 
     int n_fresh;
 } Pieces;
 
-static int copies_of(const Stage *g) {
+int apply_stage_copies(const Stage *g) {
     return 1 + g->ahead + g->behind;
 }
 
@@ -32,7 +32,8 @@ static void find_stages(Apply *a, Nest *nest, Nest *place, Nest *loop) {
     if (nest->kind == NEST_LOOP && nest->bind == BIND_THREAD) place = nest;
     if (nest->kind == NEST_STAGE) {
         Tensor *copy = nest->stage->copy;
-        Expr *all = expr_muli(a->ctx, tensor_elements(a->ctx, copy), copies_of(nest->stage));
+        Expr *all =
+            expr_muli(a->ctx, tensor_elements(a->ctx, copy), apply_stage_copies(nest->stage));
         Tensor *buffer = tensor_new(a->ctx, copy->name, copy->dtype, &all, 1, SP_SHARED);
         vec_push(a->ctx->perm, &a->stages, ((StageBox){nest->stage, place, loop, buffer, false}));
     }
@@ -125,8 +126,7 @@ static void bind_region(Apply *a, const Stage *g, Pieces *p) {
     for (int i = tail - 1; i >= 0; i--) rest = bind_digit(a, g, p, i, 0, rest);
 }
 
-/* The statement with the factor as its value, and no other variables than that has. */
-static Stmt part_of(Apply *a, const Stage *g) {
+Stmt apply_stage_part(Apply *a, const Stage *g) {
     Stmt s = *g->stmt;
     s.value = in_type(a->ctx, g->stmt->value->arg[g->factor], g->copy->dtype);
     s.dom = NEW_ARRAY(a->ctx->perm, Var *, s.n_dom + 1);
@@ -222,7 +222,7 @@ static bool make_pieces(Apply *a, const StageBox *box, Expr *at, int64_t lanes, 
     int n = a->bound.n;
     stand_in(a, p, box->loop->var, at);
     bind_region(a, g, p);
-    Stmt part = part_of(a, g);
+    Stmt part = apply_stage_part(a, g);
     p->value = put_in(a, p, apply_loads(a, &part, part.value, false));
     while (take_guard(c, p)) continue;
     require_inside(a, &part, p);
@@ -275,6 +275,10 @@ static bool make_copy(Apply *a, StageBox *box, Expr *at, LBody *body) {
     Ctx *c = a->ctx;
     Pieces p;
     int64_t lanes = PIECE_BYTES / (int64_t)dtype_bytes(box->stage->copy->dtype);
+    if (box->stage->bulk) {
+        apply_bulk(a, box, at, body);
+        return true;
+    }
     while (!make_pieces(a, box, at, lanes, &p)) lanes /= 2;
     if (p.rounds > 1) body = open_for(a, body, p.round, BIND_UNROLL);
     if (p.total % p.threads)
@@ -331,6 +335,9 @@ void apply_stages(Apply *a, Nest *loop, LBody *body) {
     Expr *at = apply_value(a, loop->var);
     if (ahead) {
         await(a, ahead - 1, body);
+        for (int i = 0; i < a->stages.n; i++)
+            if (a->stages.at[i].loop == loop && a->stages.at[i].stage->bulk)
+                apply_bulk_wait(a, &a->stages.at[i], body);
         apply_group_wait(a, loop, first->stage->behind, body);
         make_round(a, loop, expr_addi(a->ctx, at, ahead), body);
         commit(a, body);
@@ -349,7 +356,7 @@ Expr *apply_stage_offset(Apply *a, const StageBox *box) {
     for (int i = 0; i < g->n_region; i++) index[i] = apply_value(a, g->region[i]);
     Expr *offset = tensor_offset(c, g->copy, index);
     if (!g->ahead) return offset;
-    Expr *part = expr_mod(c, apply_value(a, box->loop->var), expr_int(c, copies_of(g)));
+    Expr *part = expr_mod(c, apply_value(a, box->loop->var), expr_int(c, apply_stage_copies(g)));
     return expr_add(c, expr_mul(c, part, tensor_elements(c, g->copy)), offset);
 }
 

@@ -61,12 +61,16 @@ static void gather_expr(void *user, Expr *e) {
     expr_visit(e, gather_load, user);
 }
 
+static bool is_copy(const LStmt *l) { /* that arrives later */
+    return l->kind == L_ASYNC || l->kind == L_BULK;
+}
+
 static void gather_stmt(void *user, LStmt *l) {
     Gather *g = user;
     g->at = l;
     lstmt_each_expr(l, gather_expr, g);
-    if (l->kind == L_STORE || l->kind == L_ASYNC) add(g, l->tensor, l->index, true);
-    if (l->kind == L_ASYNC || l->kind == L_FRAGMENT) add(g, l->args[0], l->iargs[0], false);
+    if (l->kind == L_STORE || is_copy(l)) add(g, l->tensor, l->index, true);
+    if (is_copy(l) || l->kind == L_FRAGMENT) add(g, l->args[0], l->iargs[0], false);
     for (int f = 0; f < 2 && l->kind == L_PRODUCTS; f++)
         add(g, l->args[f], l->iargs[f * PRODUCTS_FACTOR], false);
 }
@@ -182,7 +186,7 @@ static bool span_of(Ctx *c, const Access *a, int64_t *lo, int64_t *hi) {
     int64_t more;
     if (a->at->kind == L_FRAGMENT || a->at->kind == L_PRODUCTS) return false;
     if (!expr_range(c, a->index, lo, hi)) return false;
-    if (a->at->kind == L_ASYNC && expr_is_int(a->at->hi, &more)) *hi += more - 1;
+    if (is_copy(a->at) && expr_is_int(a->at->hi, &more)) *hi += more - 1;
     return true;
 }
 
@@ -315,7 +319,7 @@ static void send(Barriers *b, const Accesses *own) {
     Accesses sent[2] = {0};
     for (int i = 0; i < own->n; i++) {
         LKind kind = own->at[i].at->kind;
-        if (kind == L_PRODUCTS || (kind == L_ASYNC && own->at[i].write))
+        if (kind == L_PRODUCTS || (is_copy(own->at[i].at) && own->at[i].write))
             vec_push(b->ctx->perm, &sent[kind == L_PRODUCTS], own->at[i]);
     }
     for (int i = 0; i < 2; i++) add_all(b, &b->later[i], &sent[i]);

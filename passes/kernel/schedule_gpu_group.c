@@ -55,18 +55,32 @@ int64_t gpu_group_bytes(const GpuTile *t) {
     return elements * (int64_t)dtype_bytes(gpu_tile_type(t->sum->value->arg[0]));
 }
 
+/* Is the factor stored so that a round's part of it lies in the order of the copy? */
+static bool is_bulk(const GpuTile *t, const Side *side) {
+    const Expr *e = t->sum->value->arg[side->factor];
+    while (e->kind == E_OP && e->op == SOP_cast) e = e->arg[0];
+    const Layout *l = e->kind == E_LOAD && e->tensor->space == SP_CONST ? e->tensor->layout : NULL;
+    if (!l || l->n < 5 || side->along || side->n != 1) return false;
+    const LayoutDim *at = &l->at[l->n - 4];
+    int64_t depth = t->shape.depth, pieces = side == &t->side[1] ? t->shape.columns : t->shape.rows;
+    return at[0].div == depth && at[1].div == PIECE && at[1].mod % (pieces / PIECE) == 0 &&
+           at[2].mod == depth && at[3].mod == PIECE && gpu_tile_is_long(t, t->red[t->n_red - 1], 1);
+}
+
 static void add_stage(GpuTile *t, Nest *at, const Side *side, int ahead, int behind) {
     Ctx *c = t->s->ctx;
+    bool bulk = is_bulk(t, side);
     Var *own[] = {side->own, t->depth}, *turn[] = {t->depth, side->own};
     Stage g = {.stmt = t->sum,
                .factor = side->factor,
                .region = side->along ? own : turn,
                .n_region = 2,
                .ahead = ahead,
-               .behind = behind};
+               .behind = behind,
+               .bulk = bulk};
     int64_t row = 0;
     CHECK(expr_is_int(g.region[1]->extent, &row));
-    Expr *dims[] = {expr_addi(c, g.region[0]->extent, gap(row)), g.region[1]->extent};
+    Expr *dims[] = {expr_addi(c, g.region[0]->extent, bulk ? 0 : gap(row)), g.region[1]->extent};
     Tensor *copy = gpu_tile_stage(t->s, at, g, dims, NULL);
     copy->layout = NEW(c->perm, Layout);
     *copy->layout = (Layout){3, {{1, PIECE, 0}, {0, 1, 0}, {1, 1, PIECE}}};

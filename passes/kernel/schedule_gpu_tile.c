@@ -246,6 +246,7 @@ static void look_for_matrices(GpuTile *t) {
 static void pack_side(GpuTile *t, const Side *side, int64_t width) {
     Tile pack = {.s = t->s, .sum = t->sum, .lanes = side->vars[0], .nr = width};
     pack.along = steps_are_neighbours(t);
+    if (t->shape.group && gpu_tile_is_long(t, t->red[t->n_red - 1], 1)) pack.deep = t->shape.depth;
     if (side->n != 1 || t->s->most_rows) return;
     memcpy(pack.red, t->red, sizeof pack.red);
     stmt_loads(t->sum, &pack.loads);

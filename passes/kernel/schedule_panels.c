@@ -2,7 +2,7 @@
  * reduction. */
 #include "passes/kernel/schedule_tile.h"
 
-enum { WARP = 32 };
+enum { WARP = 32, PIECE = 8 };
 
 static Tensor *clone_const(Tile *t, Tensor *of) {
     Tensor *copy = NEW(t->s->ctx->perm, Tensor);
@@ -34,13 +34,16 @@ static int lane_dim(const Expr *load, const Var *v) {
 
 /* Layout [others, lanes / nr, reduction order, lanes % nr]; not in blocks where the lanes share
  * their subscript (groups), or where threads of a warp have neighbouring ones. Along the reduction:
- * [others, lanes, reduction order]. NULL where a reduction variable shares its subscript. */
+ * [others, lanes, reduction order]. Deep: [others, lanes / nr, outer reduction order, steps / deep,
+ * lanes / 8, steps % deep, lanes % 8]. NULL where a reduction variable shares its subscript. */
 static Layout *panel_layout(Tile *t, const Expr *load) {
     Layout *l = NEW(t->s->ctx->perm, Layout);
     bool used[MAX_RANK] = {false};
     int lane = lane_dim(load, t->lanes);
     bool warp = schedule_is_gpu(t->s) && t->nr < WARP;
     bool blocks = load->arg[lane] == t->lanes->self && !warp && !t->along;
+    int steps = dim_of(load, t->red[t->sum->n_red - 1]);
+    bool deep = blocks && t->deep && steps >= 0;
     used[lane] = true;
     for (int i = 0; i < t->sum->n_red; i++) {
         int d = dim_of(load, t->red[i]);
@@ -49,14 +52,20 @@ static Layout *panel_layout(Tile *t, const Expr *load) {
     }
     for (int d = 0; d < load->n; d++)
         if (!used[d]) l->at[l->n++] = (LayoutDim){d, 1, 0};
-    if (l->n + load->n - 1 >= MAX_RANK) return NULL;
+    if (l->n + load->n + 2 >= MAX_RANK) return NULL;
     if (blocks) l->at[l->n++] = (LayoutDim){lane, t->nr, 0};
     if (t->along) l->at[l->n++] = (LayoutDim){lane, 1, 0};
     for (int i = 0; i < t->sum->n_red; i++) {
         int d = dim_of(load, t->red[i]);
-        if (d >= 0) l->at[l->n++] = (LayoutDim){d, 1, 0};
+        if (d >= 0) l->at[l->n++] = (LayoutDim){d, deep && d == steps ? t->deep : 1, 0};
     }
-    if (!t->along) l->at[l->n++] = (LayoutDim){lane, 1, blocks ? t->nr : 0};
+    if (deep) {
+        l->at[l->n++] = (LayoutDim){lane, PIECE, t->nr / PIECE};
+        l->at[l->n++] = (LayoutDim){steps, 1, t->deep};
+        l->at[l->n++] = (LayoutDim){lane, 1, PIECE};
+    } else if (!t->along) {
+        l->at[l->n++] = (LayoutDim){lane, 1, blocks ? t->nr : 0};
+    }
     return l;
 }
 

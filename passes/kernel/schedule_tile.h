@@ -15,6 +15,8 @@ typedef struct Tile {
     Var *rows[MAX_RANK], *batch[MAX_RANK];
     int n_rows, n_batch;
     Var *red[MAX_RANK];    /* outermost first */
+    int64_t deep;          /* > 0: constants are stored in the order of a group's copies of so many
+                              steps of the innermost one (schedule_gpu_group.c) */
     bool along;            /* constants are stored along the reduction, not the lanes */
     int64_t mr, nr;        /* tile: rows, lanes (elements) */
     Var *p, *p_out, *p_in, *n_out, *n_in;

@@ -74,6 +74,12 @@ struct Wgmma { /* products that are added up when they are waited for (runtime/g
     bool a_turned, b_turned;
     unsigned group;
 };
+struct BulkBarrier { /* of copies that one thread sends for all (runtime/bulk.h) */
+    void *to;        /* of the one on its way; 0: none */
+    const void *from;
+    unsigned bytes, thread, arrived; /* which thread sent it; how many have arrived */
+};
+enum { BULK_BARRIERS_MOST = 8 };
 struct Thread {
     Dim index;
     State state;
@@ -93,6 +99,7 @@ struct Machine { /* of one OS thread */
     Thread thread[MAX_THREADS];
     Dim block, block_dim, grid_dim;
     unsigned char *shared; /* whose size the launch says */
+    BulkBarrier bulk[BULK_BARRIERS_MOST];
     Context scheduler;
     Fiber *fiber, *spare;
     Fiber fibers[MAX_THREADS + 1];
@@ -223,6 +230,7 @@ inline void fiber_main() {
 }
 inline void begin_block(Machine *m) {
     m->started = m->ended = m->at_block = 0;
+    memset(m->bulk, 0, sizeof m->bulk);
     m->first_ready = m->n_ready = 0;
     m->block_began = ++m->barriers;
     for (int w = 0; w * WARP < m->n; w++) m->lanes_ended[w] = m->lanes_waiting[w] = 0;
@@ -378,6 +386,7 @@ inline unsigned ballot(unsigned mask, bool vote) {
 
 #include "leaves.h"
 #include "groups.h"
+#include "bulk.h"
 #if defined(ONNXCC_EMU_RACES)
 #include "races.h"
 #endif

@@ -273,17 +273,17 @@ def large(dtype, name, rows, columns, depth, turns):
 def large_window(dtype):
     """A convolution of many pixels and channels."""
     m = Model(f"large_window_{dtype}", dtype)
-    x = m.node("Relu", m.node("Conv", m.input("x", 1, 4, 66, 64), m.const("w1", 16, 4, 1, 1)))
-    y = m.node("Conv", x, m.const("w2", 264, 16, 3, 3), m.const("b", 264), pads=[1, 1, 1, 1])
+    x = m.node("Relu", m.node("Conv", m.input("x", 1, 4, 66, 64), m.const("w1", 32, 4, 1, 1)))
+    y = m.node("Conv", x, m.const("w2", 264, 32, 3, 3), m.const("b", 264), pads=[1, 1, 1, 1])
     m.output(m.node("Relu", y))
     return m
 
 
 def larges():
     """Tiles of 128 x 64, 128 x 128, 256 x 128, 128 x 256."""
-    yield large("f16", "even", 1024, 1024, 72, "")
+    yield large("f16", "even", 1024, 1024, 200, "")
     yield large("bf16", "odd", 1001, 1027, 50, "a")
-    yield large("f16", "turned", 2048, 1016, 40, "b")
+    yield large("f16", "turned", 2048, 1016, 136, "b")
     yield large("f16", "tall", 4096, 1000, 48, "v")
     yield large("bf16", "wide", 1024, 4096, 32, "ab")
     yield large("f16", "batch", 2000, 1000, 40, "batch")
