@@ -19,6 +19,7 @@
  * the NaN that it was. With --fp=strict nothing changes. Requires: as pass gpu_attention, which
  * comes behind. */
 #include "passes/kernel/gpu_attention.h"
+#include "passes/kernel/schedule_gpu_tile.h"
 
 enum { PROCESSORS = 128, ASSUMED = 512, LAUNCH = 4000, JOIN = 150, PIECE = 128, MOST_PARTS = 32 };
 enum { FEW_ROWS = 4, MANY_ROWS = 64 }; /* that a block has */
@@ -58,16 +59,25 @@ static int64_t blocks(const Online *a) {
     return last <= FEW_ROWS ? ceil_div(outer * last, FEW_ROWS) : outer * ceil_div(last, MANY_ROWS);
 }
 
-/* In clocks of a processor: for a key, as many as it and its value have elements. Few rows read
- * them at 16 bytes a clock, many multiply them. */
+/* Clocks of a processor for a key and its value: each of few rows has keys of its own, which come
+ * at 16 bytes a clock; many rows multiply them, f16 and bf16 as matrices. */
+static double clocks(const Online *a) {
+    Expr *const *factor = a->o->value->arg;
+    DType type = gpu_tile_type(factor[expr_uses_tensor(factor[0], a->p->out)]);
+    int64_t n = typical(a->scores->red[0]->extent) + typical(a->e->extent);
+    double bytes = (double)dtype_bytes(type);
+    if (typical(a->row[a->n_rows - 1]->extent) <= FEW_ROWS)
+        return (double)n * bytes * FEW_ROWS / 16;
+    return bytes < 4 ? (double)n / 8 : (double)n;
+}
+
 static int64_t parts_of(const Online *a, int64_t keys) {
     int64_t n = blocks(a), best_parts = 1;
-    int64_t each = typical(a->scores->red[0]->extent) + typical(a->e->extent);
-    double best = (double)(keys * each) * 2 / 3;
+    double each = clocks(a), best = (double)keys * each * 2 / 3;
     for (int64_t parts = 2; n && n < PROCESSORS && parts <= MOST_PARTS; parts++) {
         int64_t chunk = ceil_div(ceil_div(keys, parts), PIECE) * PIECE;
         int64_t steps = ceil_div(n * parts, PROCESSORS) * chunk;
-        double cost = (double)(steps * each + LAUNCH + parts * JOIN);
+        double cost = (double)steps * each + (double)(LAUNCH + parts * JOIN);
         if (cost < best) best = cost, best_parts = parts;
     }
     return best_parts;

@@ -86,7 +86,7 @@ static Expr *part_value(const GpuSplit *p, const Stmt *s) {
 static void order_parts(const GpuSplit *p, const Stmt *s, Var **dom) {
     const Stmt *last = p->kernel->stmts.at[p->n_own - 1];
     Var **own = p->rows ? dom : dom + 1;
-    memcpy(own, s->dom, sizeof(Var *) * (size_t)s->n_dom);
+    for (int i = 0; i < s->n_dom; i++) own[i] = s->dom[i];
     if (!p->rows && last->n_dom == s->n_dom && last->out->space != SP_TEMP &&
         schedule_order_by_store(p->ctx, last, own) != s->n_dom)
         BUG("a variable is not stored along");

@@ -220,7 +220,7 @@ def parts(dtype):
 
 
 def keys(dtype, count):
-    """Few queries to many keys, some parts of which may be empty."""
+    """Queries of few blocks to many keys, some parts of which may be empty."""
     m = Model(f"keys_{dtype}_{count}", dtype)
     v, k = m.input("v", 2, 3, "N", 32), m.node("Transpose", m.input("k", 2, 3, "N", 16),
                                                perm=[0, 1, 3, 2])
@@ -228,6 +228,8 @@ def keys(dtype, count):
     m.output(m.node("MatMul", m.node("Softmax", scores, axis=-1), v))
     scores = m.node("Add", m.node("MatMul", m.input("one", 2, 3, 1, 16), k), m.input("mask", "N"))
     m.output(m.node("MatMul", m.node("Softmax", scores, axis=-1), v))
+    scores = m.node("MatMul", m.input("block", 1, 1, 40, 16), m.input("many", 1, 1, 16, 6000))
+    m.output(m.node("MatMul", m.node("Softmax", scores, axis=-1), m.input("values", 1, 1, 6000, 32)))
     m.dims = {"N": count}
     return m
 
