@@ -24,10 +24,16 @@ static void find_temp(void *user, const Expr *e) {
     *(bool *)user |= e->kind == E_LOAD && e->tensor->space == SP_TEMP;
 }
 
+static bool is_position(const Stmt *s) {
+    return s->op == RED_ARGMAX || s->op == RED_ARGMIN;
+}
+
+/* Of positions, not the last of equals: what is behind the end would be one. */
 static bool is_cuttable(const Stmt *s, bool strict) {
     bool temps = false, joins = s->op == RED_SUM || s->op == RED_PROD;
     if (s->kind != ST_REDUCE || s->decay || s->recipe.acc != DT_NONE || s->n_red == 0) return false;
-    if (s->op == RED_ARGMAX || s->op == RED_ARGMIN || s->n_dom + 1 > MAX_RANK) return false;
+    if (s->n_dom + 1 > MAX_RANK || s->last || (is_position(s) && (s->n_red > 1 || !s->out2)))
+        return false;
     expr_visit(s->value, find_temp, &temps);
     return !temps && !(strict && joins && dtype_is_float(s->value->type));
 }
@@ -60,7 +66,7 @@ static bool find_split(GpuSplit *p, bool strict) {
     p->n_own = i;
     for (i = 0; i < p->n_own; i++) {
         const Stmt *s = k->stmts.at[i];
-        if (s->out->space == SP_TEMP && s->index) return false;
+        if (stmt_target(s)->space == SP_TEMP && s->index) return false;
     }
     return p->n_front > 0;
 }
@@ -93,30 +99,57 @@ static void order_parts(const GpuSplit *p, const Stmt *s, Var **dom) {
     dom[p->rows ? s->n_dom : 0] = p->part;
 }
 
-static Tensor *make_part(const GpuSplit *p, Stmt *s) {
+static void make_part(const GpuSplit *p, Stmt *s) {
     Ctx *c = p->ctx;
     Var *dom[MAX_RANK];
     Expr *dims[MAX_RANK];
     order_parts(p, s, dom);
     int n = s->n_dom + 1;
     for (int i = 0; i < n; i++) dims[i] = dom[i]->extent;
-    char *name = arena_printf(c->perm, "%s.part", s->out->name);
+    const char *name = stmt_target(s)->name;
     s->value = part_value(p, s);
-    s->out = program_tensor(p->program, name, s->value->type, dims, n);
+    s->out =
+        program_tensor(p->program, arena_printf(c->perm, "%s.part", name), s->value->type, dims, n);
+    if (s->out2)
+        s->out2 = program_tensor(p->program, arena_printf(c->perm, "%s.part.at", name),
+                                 s->out2->dtype, dims, n);
     s->index = NULL;
     s->dom = arena_copy(c->perm, dom, sizeof(Var *) * (size_t)n);
     s->n_dom = n;
     s->red = arena_copy(c->perm, s->red, sizeof(Var *) * (size_t)s->n_red);
     s->red[p->axis] = p->inside;
-    return s->out;
 }
 
-static void join_parts(const GpuSplit *p, Stmt *s, Tensor *part, const Stmt *by) {
+static Expr *load_part(const GpuSplit *p, Tensor *t, const Stmt *by, Expr *part) {
     Expr *index[MAX_RANK];
-    for (int i = 0; i < by->n_dom; i++) index[i] = by->dom[i]->self;
-    s->value = expr_load(p->ctx, part, index, by->n_dom);
+    for (int i = 0; i < by->n_dom; i++) index[i] = by->dom[i] == p->part ? part : by->dom[i]->self;
+    return expr_load(p->ctx, t, index, by->n_dom);
+}
+
+static void join_parts(const GpuSplit *p, Stmt *s, const Stmt *by) {
+    s->value = load_part(p, by->out, by, p->part->self);
     s->red = arena_copy(p->ctx->perm, &p->part, sizeof(Var *));
     s->n_red = 1;
+}
+
+/* The position in the part that has the best element; the join itself finds which that is. */
+static void join_positions(const GpuSplit *p, Kernel *own, int at, const Stmt *by) {
+    Ctx *c = p->ctx;
+    Stmt *s = own->stmts.at[at];
+    Expr *dims[MAX_RANK], *index[MAX_RANK];
+    if (!s->out2) return;
+    for (int i = 0; i < s->n_dom; i++) dims[i] = s->dom[i]->extent, index[i] = s->dom[i]->self;
+    char *name = arena_printf(c->perm, "%s.which", s->out2->name);
+    Tensor *which = program_temp(p->program, name, s->out2->dtype, dims, s->n_dom);
+    Expr *part = expr_cast(c, DT_INDEX, expr_load(c, which, index, s->n_dom));
+    part = expr_bound(c, part, p->part->extent);
+    Expr *first = expr_cast(c, s->out2->dtype, expr_mul(c, part, p->chunk));
+    Expr *value = expr_op2(c, SOP_add, first, load_part(p, by->out2, by, part));
+    Stmt *map = stmt_new(c, ST_MAP, s->out2, s->dom, s->n_dom, value);
+    map->index = s->index;
+    s->out2 = which;
+    if (!s->out || s->out->space == SP_TEMP) s->index = NULL;
+    kernel_insert(c, own, at + 1, map);
 }
 
 /* ---- what the third kernel needs of the second ---- */
@@ -173,13 +206,16 @@ static void cut(GpuSplit *p, Block *b, int at) {
         vec_push(perm, &own->stmts, arena_copy(perm, k->stmts.at[i], sizeof(Stmt)));
     if (p->n_own < k->stmts.n) rest = new_kernel(p, b, at + 2, "rest");
     for (int i = p->n_own; i < k->stmts.n; i++) vec_push(perm, &rest->stmts, k->stmts.at[i]);
-    for (int i = 0; i < p->n_front; i++) {
-        Tensor *part = make_part(p, k->stmts.at[i]);
-        join_parts(p, own->stmts.at[i], part, k->stmts.at[i]);
+    for (int i = p->n_front - 1; i >= 0; i--) {
+        make_part(p, k->stmts.at[i]);
+        join_parts(p, own->stmts.at[i], k->stmts.at[i]);
+        join_positions(p, own, i, k->stmts.at[i]);
     }
     k->stmts.n = p->n_front;
-    for (int i = 0; rest && i < p->n_own; i++)
-        if (own->stmts.at[i]->out->space == SP_TEMP) keep_temp(p, own, own->stmts.at[i], rest);
+    for (int i = 0, n = own->stmts.n; rest && i < n; i++) {
+        const Stmt *s = own->stmts.at[i];
+        if (s->out && s->out->space == SP_TEMP) keep_temp(p, own, s, rest);
+    }
 }
 
 static bool cut_block(Program *p, const Options *opt, Block *b) {

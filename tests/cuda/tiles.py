@@ -215,6 +215,7 @@ def parts(dtype):
     m.output(m.node("MatMul", row, m.const("w3", 40000, 3)))
     m.output(m.node("Softmax", m.input("line", 1, 150000), axis=1))
     m.output(m.node("ReduceMax", row, keepdims=0))
+    m.output(m.node("ArgMax", row, axis=1), T.INT64)
     m.output(m.node("ReduceMean", m.node("Mul", row, row), keepdims=0))
     return m
 
