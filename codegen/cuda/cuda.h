@@ -56,6 +56,7 @@ typedef struct CudaUse { /* what ptxas says of a kernel; bytes, of a thread or a
 } CudaUse;
 typedef struct CudaUses {
     VEC(CudaUse) list;
+    VEC(const char *) serial; /* kernels whose products by groups wait for each other */
 } CudaUses;
 void cuda_parse_log(Ctx *, const char *log, CudaUses *); /* appends */
 

@@ -20,13 +20,22 @@ static void add_excess(Ctx *ctx, const CudaText *text, const char *arch, const C
     vec_push(ctx->perm, &out->list, e);
 }
 
-static void add_shared(Ctx *ctx, const CudaText *text, const char *arch, Excesses *out) {
+/* What a launch asks for, and what the kernel declares. */
+static int shared_of(const CudaLaunch *l, const CudaTarget *t) {
+    for (int i = 0; i < t->uses.list.n; i++)
+        if (!strcmp(t->uses.list.at[i].kernel, l->kernel))
+            return l->shared + t->uses.list.at[i].shared;
+    return l->shared;
+}
+
+static void add_shared(Ctx *ctx, const CudaText *text, const CudaTarget *t, Excesses *out) {
     for (int i = 0; i < text->launches.n; i++) {
         const CudaLaunch *l = &text->launches.at[i];
-        Excess e = {l->entry, l->func->kernel, l->shared - cuda_most_shared(arch), NULL};
+        int bytes = shared_of(l, t);
+        Excess e = {l->entry, l->func->kernel, bytes - cuda_most_shared(t->arch), NULL};
         if (e.bytes <= 0) continue;
-        e.why = arena_printf(ctx->perm, "%d bytes of shared memory are too many for %s", l->shared,
-                             arch);
+        e.why = arena_printf(ctx->perm, "%d bytes of shared memory are too many for %s", bytes,
+                             t->arch);
         vec_push(ctx->perm, &out->list, e);
     }
 }
@@ -52,7 +61,7 @@ static bool find(Ctx *ctx, const Entry *entries, int n, const EmitOptions *o, co
     if (!cuda_build(ctx, &text, &archs, o->kind == EMIT_CUBIN, o, dir, &build)) return false;
     for (int i = 0; i < build.n_targets; i++) {
         const CudaTarget *t = &build.target[i];
-        add_shared(ctx, &text, t->arch, out);
+        add_shared(ctx, &text, t, out);
         for (int k = 0; k < t->uses.list.n; k++)
             add_excess(ctx, &text, t->arch, &t->uses.list.at[k], out);
     }

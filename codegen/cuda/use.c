@@ -11,16 +11,26 @@ static int number_before(const char *line, const char *what) {
     return at ? atoi(at) : 0;
 }
 
-/* "... Compiling entry function 'NAME' for 'sm_80'", then lines about it. */
+/* What stands in quotes behind `start`; NULL: the line does not hold that. */
+static const char *name_behind(Ctx *ctx, const char *line, const char *start) {
+    const char *name = strstr(line, start);
+    if (!name) return NULL;
+    name += strlen(start);
+    return arena_strn(ctx->perm, name, strcspn(name, "'"));
+}
+
+/* "... Compiling entry function 'NAME' for 'sm_80'", then lines about it; in front of these "...
+ * wgmma.mma_async instructions are serialized due to ... in the function 'NAME'". */
 void cuda_parse_log(Ctx *ctx, const char *log, CudaUses *uses) {
-    static const char start[] = "Compiling entry function '";
     CudaUse *use = NULL;
     for (const char *s = log, *end; *s; s = *end ? end + 1 : end) {
         end = s + strcspn(s, "\n");
-        const char *line = arena_strn(ctx->perm, s, (size_t)(end - s)), *name = strstr(line, start);
+        const char *line = arena_strn(ctx->perm, s, (size_t)(end - s));
+        const char *name = name_behind(ctx, line, "Compiling entry function '");
+        const char *serial = name_behind(ctx, line, "in the function '");
+        if (serial && strstr(line, "are serialized")) vec_push(ctx->perm, &uses->serial, serial);
         if (name) {
-            name += strlen(start);
-            CudaUse fresh = {.kernel = arena_strn(ctx->perm, name, strcspn(name, "'"))};
+            CudaUse fresh = {.kernel = name};
             vec_push(ctx->perm, &uses->list, fresh);
             use = &uses->list.at[uses->list.n - 1];
         }
@@ -49,7 +59,12 @@ static void report_one(Ctx *ctx, const char *arch, const CudaUse *u, bool verbos
 }
 
 void cuda_report_use(Ctx *ctx, const CudaBuild *b, bool verbose) {
-    for (int i = 0; i < b->n_targets; i++)
-        for (int k = 0; k < b->target[i].uses.list.n; k++)
-            report_one(ctx, b->target[i].arch, &b->target[i].uses.list.at[k], verbose);
+    for (int i = 0; i < b->n_targets; i++) {
+        const CudaTarget *t = &b->target[i];
+        for (int k = 0; k < t->uses.list.n; k++)
+            report_one(ctx, t->arch, &t->uses.list.at[k], verbose);
+        for (int k = 0; k < t->uses.serial.n; k++)
+            diag_warn(ctx, NULL, "kernel %s waits for each of its products on %s",
+                      t->uses.serial.at[k], t->arch);
+    }
 }

@@ -124,12 +124,11 @@ static int load_modules(struct cuda *c) {
 
 static int find_functions(struct cuda *c) {
     const struct onnxcc_cuda_kernel *k = in_image(c, c->image->kernels);
-    enum { PLAIN_SHARED = 48 << 10 }; /* more must be asked for */
     for (int i = 0; i < c->image->n_kernels; i++) {
         const char *name = in_image(c, k[i].name);
         CuModule module = c->module[k[i].module];
         int code = cuda_check(c, c->d.module_function(&c->function[i], module, name), name);
-        if (!code && k[i].shared > PLAIN_SHARED)
+        if (!code && k[i].shared) /* 48 KB are for all, with what a kernel itself declares */
             code = cuda_check(c, c->d.function_set(c->function[i], CU_DYNAMIC_SHARED, k[i].shared),
                               name);
         if (code) return code;
