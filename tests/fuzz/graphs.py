@@ -2,6 +2,7 @@
 """Differential fuzzing: random valid ONNX graphs, compiled programs against other implementations.
 
     tests/fuzz/graphs.py ONNXCC [--graphs N] [--seed N] [--only N] [--keep DIR] [--coverage]
+                                [--levels=-O2,-O0,interp]
     tests/fuzz/graphs.py --generate [--graphs N] [--seed N] [--coverage]
 
 Every graph begins with an operator that follows from its number, and goes on with others over the
@@ -12,6 +13,7 @@ each node, or where that refuses, ONNX's reference evaluator. Mismatches and ref
 and kept as test folders (model.onnx, test_data_set_0) with --keep. The same number gives the same
 graph.
 
+With --levels=--device=cuda-emu kernels of GPUs are compiled, and run by the emulation.
 --coverage says how many graphs have each operator, and which operators none has. --generate makes
 the graphs only. --wrong-sizes also gives programs inputs whose sizes do not fit, which must not end
 them by a signal. Ends with 1 if anything differs, or if with --coverage an operator is missing.
@@ -36,7 +38,7 @@ from steps.generate import OPERATORS, generate, never_made, operators_of
 from steps.registry import LEFT_OUT
 
 PER_PROGRAM = 16
-LEVELS = ("-O2", "-O0", "interp")
+LEVELS = "-O2,-O0,interp"
 # What the compiler says that it does not do (docs/operators.md).
 REFUSED = re.compile("|".join([
     "rank would exceed",
@@ -154,6 +156,8 @@ def parse_args():
     parser.add_argument("--seed", type=int, help="default: follows from the compiler's bytes")
     parser.add_argument("--only", type=int, help="this one graph")
     parser.add_argument("--keep", type=pathlib.Path, help="where failing graphs are left")
+    parser.add_argument("--levels", default=LEVELS, help="options of the compiler, and interp; "
+                        "default: %(default)s")
     parser.add_argument("--coverage", action="store_true")
     parser.add_argument("--wrong-sizes", action="store_true",
                         help="programs also get inputs of sizes that nothing takes")
@@ -204,7 +208,7 @@ def make_cases(seeds, tally, scratch):
 def check_all(args, cases, tally, scratch):
     by_seed = {c.seed: c for c in cases}
     bad = set()
-    for level in LEVELS:
+    for level in args.levels.split(","):
         faults = interpret(args.onnxcc, cases, scratch) if level == "interp" else \
             check(args.onnxcc, level, cases, scratch, args.wrong_sizes)
         bad |= {seed for seed, text in faults.items() if tally.note(by_seed[seed], text)}
