@@ -300,7 +300,7 @@ class Graph:
                    for n in references.all_nodes(self.nodes))
         sizes = {s: self.choose([n + max(SIZES) * grow for n in SIZES]) for s in chosen}
         other = copy.copy(self)
-        other.values = {k: self.values[k] for k in self.constants}
+        other.values = {k: self.values[k] for k in self.constants if k in self.values}
         for i in model.graph.input:
             old = self.values[i.name]
             dims = [sizes.get(d.dim_param, n) if d.dim_param else n

@@ -121,7 +121,7 @@ def scan(g, op):
     total = child.node(g.choose(["Add", "Max", "Sub"]), [row, state])
     some_steps(g, child)
     seen = result_like(g, child, F32, first.ndim)
-    if not total or not seen:
+    if not total or not seen or not child.values[seen].size:  # ONNX Runtime divides by its size
         return None
     if seen == total:
         seen = child.node("Neg", [total])
