@@ -278,9 +278,12 @@ typedef struct Spec {
 bool contract_spec(const char *text, Spec *); /* false: not well formed */
 bool broadcast_dims(Ctx *, Expr *a, Expr *b,
                     Expr **out); /* one axis; undecided: select by stride, see docs/design.md */
-/* What may be otherwise where two sizes must be equal. */
-typedef enum OrOne { MUST_BE_EQUAL, FIRST_MAY_BE_ONE, EITHER_MAY_BE_ONE } OrOne;
-Expr *sizes_fit(Ctx *, Expr *a, Expr *b, OrOne); /* the condition */
+/* What two sizes that meet must be: equal, or the first 1, or either 1; or the first at most the
+ * second. */
+typedef enum Fit { FIT_EQUAL, FIT_FIRST_ONE, FIT_ONE, FIT_AT_MOST, FIT_COUNT } Fit;
+extern const char *const fit_names[FIT_COUNT]; /* as attribute `fit` of check has them */
+bool node_fit(const Node *, Fit *);            /* of a check; false: no such name */
+Expr *sizes_fit(Ctx *, Expr *a, Expr *b, Fit); /* the condition */
 
 /* ---- graph_verify.c graph_print.c graph_parse.c ---- */
 bool graph_verify(Graph *, const char *when); /* reports every violation inside the printed text */

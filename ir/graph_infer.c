@@ -106,10 +106,20 @@ static bool at_least_two(Ctx *ctx, Expr *e) {
     return expr_range(ctx, e, &lo, &hi) && lo >= 2;
 }
 
-Expr *sizes_fit(Ctx *c, Expr *a, Expr *b, OrOne or_one) {
-    Expr *one = expr_int(c, 1), *cond = expr_op2(c, SOP_eq, a, b);
-    if (or_one) cond = expr_op2(c, SOP_or, cond, expr_op2(c, SOP_eq, a, one));
-    if (or_one == EITHER_MAY_BE_ONE) cond = expr_op2(c, SOP_or, cond, expr_op2(c, SOP_eq, b, one));
+const char *const fit_names[FIT_COUNT] = {"equal", "first_one", "one", "at_most"};
+
+bool node_fit(const Node *n, Fit *fit) {
+    int i = 0;
+    while (i < FIT_COUNT && strcmp(node_str(n, "fit", ""), fit_names[i])) i++;
+    *fit = (Fit)i;
+    return i < FIT_COUNT;
+}
+
+Expr *sizes_fit(Ctx *c, Expr *a, Expr *b, Fit fit) {
+    Expr *one = expr_int(c, 1), *cond = expr_op2(c, fit == FIT_AT_MOST ? SOP_le : SOP_eq, a, b);
+    if (fit == FIT_FIRST_ONE || fit == FIT_ONE)
+        cond = expr_op2(c, SOP_or, cond, expr_op2(c, SOP_eq, a, one));
+    if (fit == FIT_ONE) cond = expr_op2(c, SOP_or, cond, expr_op2(c, SOP_eq, b, one));
     return cond;
 }
 

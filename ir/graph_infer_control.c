@@ -89,7 +89,9 @@ bool infer_bind(Graph *g, Node *n) {
 
 bool infer_check(Graph *g, Node *n) {
     Expr *const *sizes;
-    return infer_count(g, n, "equal", node_exprs(n, "equal", &sizes), 2);
+    Fit fit;
+    if (!node_fit(n, &fit)) return infer_fail(g, n, "no such fit: %s", node_str(n, "fit", ""));
+    return infer_count(g, n, "sizes", node_exprs(n, "sizes", &sizes), 2);
 }
 
 static bool declared(Graph *g, Node *n) {

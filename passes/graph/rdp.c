@@ -24,12 +24,12 @@ static bool at_least_two(Ctx *ctx, Expr *e) {
 }
 
 /* Where a size cannot be 1, broadcasting demands equality. */
-static void make_equal(Rdp *r, Node *n, Expr *a, Expr *b, OrOne or_one) {
+static void make_equal(Rdp *r, Node *n, Expr *a, Expr *b, Fit fit) {
     Ctx *ctx = r->g->ctx;
     a = expr_resolve(ctx, a);
     b = expr_resolve(ctx, b);
-    if (a == b || (or_one && !at_least_two(ctx, a))) return;
-    if (or_one == EITHER_MAY_BE_ONE && !at_least_two(ctx, b)) return;
+    if (a == b || fit == FIT_AT_MOST || (fit != FIT_EQUAL && !at_least_two(ctx, a))) return;
+    if (fit == FIT_ONE && !at_least_two(ctx, b)) return;
     if (!expr_unify(ctx, a, b)) {
         report_conflict(r, n, a, b);
         return;
@@ -45,14 +45,14 @@ static void backward_bind(Rdp *r, Node *n) {
     bool known = s && v->cells && index < v->n_cells && v->cells[index];
     if (!known || v->cells[index] == s->self) return;
     if (!s->merged) map_set_int(r->proven, (uint64_t)(uintptr_t)n, n);
-    make_equal(r, n, s->self, v->cells[index], MUST_BE_EQUAL);
+    make_equal(r, n, s->self, v->cells[index], FIT_EQUAL);
 }
 
 /* So with a number of rounds that was left to the run. */
 static void backward_loop(Rdp *r, Node *n) {
     const Sym *s = graph_find_sym(r->g, node_str(n, "sym", ""));
     Expr *rounds = loop_rounds(r->g->ctx, n);
-    if (s && rounds) make_equal(r, n, s->self, rounds, MUST_BE_EQUAL);
+    if (s && rounds) make_equal(r, n, s->self, rounds, FIT_EQUAL);
 }
 
 static bool backward(Rdp *r) {

@@ -6,10 +6,12 @@
 
 typedef struct Rdp {
     Graph *g;
-    void (*demand)(struct Rdp *, Node *, Expr *a, Expr *b, OrOne); /* what becomes of a demand */
+    void (*demand)(struct Rdp *, Node *, Expr *a, Expr *b, Fit); /* what becomes of a demand */
     bool changed;
     Map *proven; /* binds whose element has become known */
 } Rdp;
 void rdp_backward(Rdp *, Node *); /* what the node demands of its operands */
+/* ---- rdp_compute.c ---- */
+void rdp_compute(Rdp *, Node *);
 
 #endif

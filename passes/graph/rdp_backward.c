@@ -2,7 +2,7 @@
 #include "passes/graph/rdp.h"
 
 static void must_equal(Rdp *r, Node *n, Expr *a, Expr *b) {
-    r->demand(r, n, a, b, MUST_BE_EQUAL);
+    r->demand(r, n, a, b, FIT_EQUAL);
 }
 
 /* `to` is the size broadcast to. */
@@ -10,7 +10,7 @@ static void broadcasts_to(Rdp *r, Node *n, const Value *v, const Type *to) {
     if (!v) return;
     int skip = to->rank - v->type.rank;
     for (int i = 0; i < v->type.rank; i++)
-        r->demand(r, n, v->type.dims[i], to->dims[skip + i], FIRST_MAY_BE_ONE);
+        r->demand(r, n, v->type.dims[i], to->dims[skip + i], FIT_FIRST_ONE);
 }
 
 /* The same walk over the operands as that of type inference. */
@@ -23,7 +23,7 @@ static void pointwise(Rdp *r, Node *n) {
             int from = i - (rank - old), at = i - (rank - t->rank);
             Expr *have = from >= 0 ? out.dims[from] : expr_int(r->g->ctx, 1);
             Expr *more = at >= 0 ? t->dims[at] : expr_int(r->g->ctx, 1);
-            r->demand(r, n, have, more, EITHER_MAY_BE_ONE);
+            r->demand(r, n, have, more, FIT_ONE);
             if (!broadcast_dims(r->g->ctx, have, more, &out.dims[i])) return;
         }
         out.rank = rank;
@@ -121,6 +121,17 @@ static void scan(Rdp *r, Node *n) {
     }
 }
 
+/* Of indices and updates, that no axis but the one of the scatter is longer than the data's. */
+static void scatter(Rdp *r, Node *n) {
+    const Type *x = &n->in[0]->type, *at = &n->in[1]->type, *y = &n->in[2]->type;
+    if (strcmp(node_str(n, "mode", ""), "elements")) return;
+    for (int i = 0; i < at->rank; i++) {
+        must_equal(r, n, at->dims[i], y->dims[i]);
+        if (i != node_int(n, "axis", 0))
+            r->demand(r, n, at->dims[i], x->dims[i], FIT_AT_MOST);
+    }
+}
+
 void rdp_backward(Rdp *r, Node *n) {
     if (op_is_scalar(n->op)) {
         pointwise(r, n);
@@ -138,6 +149,8 @@ void rdp_backward(Rdp *r, Node *n) {
         break;
     case OP_attention: attention(r, n); break;
     case OP_scan: scan(r, n); break;
+    case OP_scatter: scatter(r, n); break;
+    case OP_compute: rdp_compute(r, n); break;
     default: break;
     }
 }

@@ -110,15 +110,17 @@ bool lower_op_bind(Lower *l) {
 
 bool lower_op_check(Lower *l) {
     Expr *const *e;
-    node_exprs(l->node, "equal", &e);
+    Fit fit;
+    node_exprs(l->node, "sizes", &e);
+    node_fit(l->node, &fit);
     Expr *a = lower_resolved(l, e[0]), *b = lower_resolved(l, e[1]);
     Str text = str_new(l->ctx->perm);
     str_add(&text, "sizes ");
     expr_print(&text, a);
     str_add(&text, " and ");
     expr_print(&text, b);
-    str_add(&text, " must be equal");
-    lower_check(l, sizes_fit(l->ctx, a, b, (OrOne)node_int(l->node, "or_one", 0)), str_c(&text));
+    str_add(&text, fit == FIT_AT_MOST ? ": the first is larger" : " must be equal");
+    lower_check(l, sizes_fit(l->ctx, a, b, fit), str_c(&text));
     return true;
 }
 
