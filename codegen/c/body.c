@@ -274,11 +274,23 @@ static void print_call(Printer *p, const LStmt *l) {
     c_line(p, "%s(%s, %s%s);", l->name, item, str_c(&args), told);
 }
 
+static void find_access(void *user, const Expr *e) {
+    *(bool *)user |= e->kind == E_BOUND || e->kind == E_LOAD;
+}
+
+/* A subscript that may fail, or reads itself, would be computed in front of the guard. */
+static bool needs_guard(const Expr *index) {
+    bool found = false;
+    expr_visit(index, find_access, &found);
+    return found;
+}
+
 /* Two bytes that are only moved, or zero, need no conversion; NULL: they do. */
 static const char *moved(Printer *p, const Expr *e) {
     if (e->kind == E_LOAD && !c_some(p, e->arg[0])) return c_element(p, e->tensor, e->arg[0]);
     if (e->kind != E_GUARD || expr_has_load(e->arg[0]) || e->arg[2]->kind != E_FLT) return NULL;
     if (e->arg[1]->kind != E_LOAD || e->arg[2]->f != 0 || signbit(e->arg[2]->f)) return NULL;
+    if (needs_guard(e->arg[1]->arg[0])) return NULL;
     const char *cond = c_expr(p, e->arg[0], PREC_ATOM), *element = moved(p, e->arg[1]);
     return element ? arena_printf(p->arena, "%s ? %s : (uint16_t)0", cond, element) : NULL;
 }

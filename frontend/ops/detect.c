@@ -200,6 +200,8 @@ ONNX_OP(RoiAlign, 10) {
     if (!x || !rois || !batches || !same_dtype(n, 0, 1) || !want_rank(n, 0, 4, 4)) return false;
     if (!want_rank(n, 1, 2, 2) || !want_rank(n, 2, 1, 1)) return false;
     if (!demand_equal(n, rois->type.dims[1], 4)) return bad(n, "a region has four coordinates");
+    Expr *same = expr_op2(n->ctx, SOP_eq, rois->type.dims[0], batches->type.dims[0]);
+    if (!demand_true(n, same, "numbers of regions and of batch indices differ")) return false;
     if (a.rows < 1 || a.columns < 1 || a.rows > INT32_MAX || a.columns > INT32_MAX)
         return bad(n, "output_height and output_width must be positive");
     if (a.ratio < 0 || a.ratio > INT32_MAX) return bad(n, "sampling_ratio must not be negative");

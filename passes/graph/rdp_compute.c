@@ -2,8 +2,8 @@
  *
  *   %y[i<N] = %x[i, 2*i + 1]     ->     N <= M, 2*N <= K
  *
- * Only loads that run for every element say so: what stands in a select or a guard may be left out,
- * and other subscripts are limited where they are made. */
+ * Loads in a select run as well; what stands in a guard may be left out, and other subscripts are
+ * limited where they are made. */
 #include "passes/graph/rdp.h"
 
 typedef struct Walk {
@@ -35,14 +35,13 @@ static Expr *end_of(const Walk *w, Expr *e) {
 }
 
 static void walk(const Walk *w, const Expr *e) {
-    bool some = e->kind == E_OP && e->op == SOP_select;
     if (e->kind == E_GUARD) return;
     if (e->kind == E_LOAD)
         for (int i = 0; i < e->n; i++) {
             Expr *end = end_of(w, e->arg[i]);
             if (end) w->r->demand(w->r, w->node, end, e->tensor->dims[i], FIT_AT_MOST);
         }
-    for (int i = 0; i < (some ? 1 : e->n); i++) walk(w, e->arg[i]);
+    for (int i = 0; i < e->n; i++) walk(w, e->arg[i]);
 }
 
 void rdp_compute(Rdp *r, Node *n) {
