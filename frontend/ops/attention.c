@@ -135,6 +135,14 @@ static Value *fused(OnnxNode *n, const Heads *h) {
     return node_finish(n->g, a) ? a->out[0] : NULL;
 }
 
+static bool heads_fit(OnnxNode *n, const Heads *h) {
+    Expr *q = h->q->type.dims[1], *k = h->k->type.dims[1], *v = h->v->type.dims[1];
+    Expr *whole = expr_op2(n->ctx, SOP_eq, expr_mul(n->ctx, expr_floordiv(n->ctx, q, k), k), q);
+    Expr *same = expr_op2(n->ctx, SOP_eq, k, v);
+    return demand_true(n, same, "numbers of key and value heads differ") &&
+           demand_true(n, whole, "the number of key heads does not divide that of query heads");
+}
+
 /* Key or value heads as often as there are query heads. */
 static Value *repeat_heads(OnnxNode *n, const Heads *h, Value *x) {
     Expr *const *d = x->type.dims, *heads = h->q->type.dims[1];
@@ -177,7 +185,7 @@ ONNX_OP(Attention, 23) {
     ATTRS("is_causal:i kv_num_heads:i q_num_heads:i qk_matmul_output_mode:i scale:f softcap:f "
           "softmax_precision:i");
     Heads h = {0};
-    if (!read_heads(n, &h) || !read_mask(n, &h)) return false;
+    if (!read_heads(n, &h) || !heads_fit(n, &h) || !read_mask(n, &h)) return false;
     Value *y = wants(n, 3) ? stepwise(n, &h) : fused(n, &h);
     if (y && h.flat) {
         Expr *dims[] = {y->type.dims[0], y->type.dims[2],
