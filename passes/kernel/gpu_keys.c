@@ -19,9 +19,10 @@
  * the NaN that it was. With --fp=strict nothing changes. Requires: as pass gpu_attention, which
  * comes behind. */
 #include "passes/kernel/gpu_attention.h"
+#include "passes/kernel/gpu_cost.h"
 #include "passes/kernel/schedule_gpu_tile.h"
 
-enum { PROCESSORS = 128, ASSUMED = 512, LAUNCH = 4000, JOIN = 150, PIECE = 128, MOST_PARTS = 32 };
+enum { PIECE = 128, MOST_PARTS = 32 };
 enum { FEW_ROWS = 4, MANY_ROWS = 64 }; /* that a block has */
 enum { MANY = 8 }; /* times as many keys as are assumed: what a run should be good for */
 
@@ -38,25 +39,11 @@ typedef struct Keys {
 } Keys;
 
 /* ---- does it pay? ---- */
-static int64_t assumed(void *user, const Sym *s) {
-    (void)user;
-    return MAX(s->lo, MIN(s->hi, ASSUMED));
-}
-
-static int64_t typical(const Expr *extent) {
-    int64_t n;
-    ExprEnv env = {.sym = assumed};
-    return expr_eval_index(extent, &env, &n) ? n : ASSUMED;
-}
-
-static int64_t ceil_div(int64_t n, int64_t by) {
-    return (n + by - 1) / by;
-}
-
 static int64_t blocks(const Online *a) {
-    int64_t outer = 1, last = typical(a->row[a->n_rows - 1]->extent);
-    for (int i = 0; i + 1 < a->n_rows; i++) outer *= typical(a->row[i]->extent);
-    return last <= FEW_ROWS ? ceil_div(outer * last, FEW_ROWS) : outer * ceil_div(last, MANY_ROWS);
+    int64_t outer = 1, last = gpu_typical(a->row[a->n_rows - 1]->extent);
+    for (int i = 0; i + 1 < a->n_rows; i++) outer *= gpu_typical(a->row[i]->extent);
+    return last <= FEW_ROWS ? gpu_ceil_div(outer * last, FEW_ROWS)
+                            : outer * gpu_ceil_div(last, MANY_ROWS);
 }
 
 /* Clocks of a processor for a key and its value: each of few rows has keys of its own, which come
@@ -64,20 +51,20 @@ static int64_t blocks(const Online *a) {
 static double clocks(const Online *a) {
     Expr *const *factor = a->o->value->arg;
     DType type = gpu_tile_type(factor[expr_uses_tensor(factor[0], a->p->out)]);
-    int64_t n = typical(a->scores->red[0]->extent) + typical(a->e->extent);
+    int64_t n = gpu_typical(a->scores->red[0]->extent) + gpu_typical(a->e->extent);
     double bytes = (double)dtype_bytes(type);
-    if (typical(a->row[a->n_rows - 1]->extent) <= FEW_ROWS)
-        return (double)n * bytes * FEW_ROWS / 16;
+    if (gpu_typical(a->row[a->n_rows - 1]->extent) <= FEW_ROWS)
+        return (double)n * bytes * FEW_ROWS / GPU_BYTES;
     return bytes < 4 ? (double)n / 8 : (double)n;
 }
 
 static int64_t parts_of(const Online *a, int64_t keys) {
     int64_t n = blocks(a), best_parts = 1;
     double each = clocks(a), best = (double)keys * each * 2 / 3;
-    for (int64_t parts = 2; n && n < PROCESSORS && parts <= MOST_PARTS; parts++) {
-        int64_t chunk = ceil_div(ceil_div(keys, parts), PIECE) * PIECE;
-        int64_t steps = ceil_div(n * parts, PROCESSORS) * chunk;
-        double cost = (double)steps * each + (double)(LAUNCH + parts * JOIN);
+    for (int64_t parts = 2; n && n < GPU_PROCESSORS && parts <= MOST_PARTS; parts++) {
+        int64_t chunk = gpu_ceil_div(gpu_ceil_div(keys, parts), PIECE) * PIECE;
+        int64_t steps = gpu_ceil_div(n * parts, GPU_PROCESSORS) * chunk;
+        double cost = (double)steps * each + (double)(GPU_LAUNCH + parts * GPU_JOIN);
         if (cost < best) best = cost, best_parts = parts;
     }
     return best_parts;
@@ -86,7 +73,7 @@ static int64_t parts_of(const Online *a, int64_t keys) {
 static bool choose(Keys *k) {
     Ctx *c = k->ctx;
     k->keys = k->a.max->red[0]->extent;
-    int64_t keys = typical(k->keys), parts = parts_of(&k->a, keys);
+    int64_t keys = gpu_typical(k->keys), parts = parts_of(&k->a, keys);
     if (parts < 2) return false;
     if (!expr_is_int(k->keys, NULL)) parts = parts_of(&k->a, MANY * keys);
     Expr *pieces = expr_ceildiv(c, k->keys, expr_int(c, parts * PIECE));

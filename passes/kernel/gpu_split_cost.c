@@ -8,12 +8,9 @@
  * its copies take about as long. */
 #include "passes/kernel/gpu_split.h"
 
+#include "passes/kernel/gpu_cost.h"
+
 enum {
-    PROCESSORS = 128,
-    ASSUMED = 512, /* a symbol that is not known */
-    BYTES = 16,    /* that a processor gets in a clock */
-    LAUNCH = 4000, /* of a kernel behind another one */
-    JOIN = 150,    /* of a thread that adds up partial results, for each */
     MOST_PARTS = 256,
     LEAST_STEPS = 128, /* of a part */
     PIECE = 16,        /* elements that a thread may move at once */
@@ -34,25 +31,10 @@ typedef struct Cost {
     double step; /* clocks */
 } Cost;
 
-static int64_t assumed(void *user, const Sym *s) {
-    (void)user;
-    return MAX(s->lo, MIN(s->hi, ASSUMED));
-}
-
-static int64_t typical(const Expr *extent) {
-    int64_t n;
-    ExprEnv env = {.sym = assumed};
-    return expr_eval_index(extent, &env, &n) ? n : ASSUMED;
-}
-
 static int64_t elements(Var *const *vars, int n) {
     int64_t all = 1;
-    for (int i = 0; i < n; i++) all *= typical(vars[i]->extent);
+    for (int i = 0; i < n; i++) all *= gpu_typical(vars[i]->extent);
     return all;
-}
-
-static int64_t ceil_div(int64_t n, int64_t by) {
-    return (n + by - 1) / by;
 }
 
 /* ---- blocks ---- */
@@ -62,10 +44,10 @@ static int64_t tiles(const Cost *k) {
         const Var *v = k->sum->dom[i];
         bool in0 = expr_uses_var(k->sum->value->arg[0], v),
              in1 = expr_uses_var(k->sum->value->arg[1], v);
-        *(in0 == in1 ? &batch : &side[in1]) *= typical(v->extent);
+        *(in0 == in1 ? &batch : &side[in1]) *= gpu_typical(v->extent);
     }
     int64_t few = MIN(side[0], side[1]), many = MAX(side[0], side[1]);
-    return batch * ceil_div(few, TILE_ROWS) * ceil_div(many, TILE_COLUMNS);
+    return batch * gpu_ceil_div(few, TILE_ROWS) * gpu_ceil_div(many, TILE_COLUMNS);
 }
 
 /* Bytes of an element of each operand that the reductions run through. */
@@ -104,20 +86,20 @@ static Cost look_at(const GpuSplit *p) {
     double bytes = bytes_read(&k);
     if (gpu_is_tile(p->ctx, k.sum)) {
         k.blocks = tiles(&k);
-        k.step = bytes * (TILE_ROWS + TILE_COLUMNS) / 2 / BYTES;
+        k.step = bytes * (TILE_ROWS + TILE_COLUMNS) / 2 / GPU_BYTES;
     } else if (is_rows(p->ctx, k.sum)) {
         k.blocks = k.results;
-        k.step = bytes / BYTES;
+        k.step = bytes / GPU_BYTES;
     } else {
-        k.blocks = ceil_div(k.results, BLOCK);
-        k.step = bytes * BLOCK / BYTES;
+        k.blocks = gpu_ceil_div(k.results, BLOCK);
+        k.step = bytes * BLOCK / GPU_BYTES;
     }
     return k;
 }
 
 /* ---- clocks ---- */
 static double clocks(const Cost *k, int64_t parts, double steps) {
-    return (double)ceil_div(k->blocks * parts, PROCESSORS) * steps * k->step;
+    return (double)gpu_ceil_div(k->blocks * parts, GPU_PROCESSORS) * steps * k->step;
 }
 
 /* A kernel more, and one behind those where something is left over that needs all results. */
@@ -125,8 +107,8 @@ static double price(const Cost *k, int64_t parts) {
     bool rest = k->split->n_own < k->split->kernel->stmts.n;
     double bytes = (double)dtype_bytes(k->sum->value->type) * (double)k->results;
     bytes *= 2.0 * (double)(parts * k->split->n_front + (rest ? 1 : 0));
-    double join = k->split->rows ? 0 : (double)parts * JOIN;
-    return LAUNCH * (rest ? 2 : 1) + join + bytes / ((double)PROCESSORS * BYTES);
+    double join = k->split->rows ? 0 : (double)parts * GPU_JOIN;
+    return GPU_LAUNCH * (rest ? 2 : 1) + join + bytes / ((double)GPU_PROCESSORS * GPU_BYTES);
 }
 
 /* Has an operand its elements along v next to each other? */
@@ -140,7 +122,7 @@ static bool is_fast(Ctx *c, const Stmt *s, Var *v) {
 
 static double price_of_parts(const Cost *k, int axis, int64_t parts, int64_t chunk) {
     const Var *v = k->sum->red[axis];
-    double steps = (double)(k->steps / MAX(typical(v->extent), 1) * chunk);
+    double steps = (double)(k->steps / MAX(gpu_typical(v->extent), 1) * chunk);
     if (expr_is_int(v->extent, NULL) && steps < LEAST_STEPS) return -1;
     bool whole = expr_is(v->extent, parts * chunk);
     return clocks(k, parts, whole ? steps : steps * RAGGED) + price(k, parts);
@@ -152,9 +134,9 @@ static void try_parts(const Cost *k, GpuSplit *p, int axis, int64_t parts, doubl
     Ctx *c = p->ctx;
     Var *v = k->sum->red[axis];
     bool fixed = expr_is_int(v->extent, NULL), fast = is_fast(c, k->sum, v);
-    int64_t extent = typical(v->extent), chunk = ceil_div(extent, parts);
-    if (fast) chunk = ceil_div(chunk, PIECE) * PIECE;
-    parts = ceil_div(extent, chunk);
+    int64_t extent = gpu_typical(v->extent), chunk = gpu_ceil_div(extent, parts);
+    if (fast) chunk = gpu_ceil_div(chunk, PIECE) * PIECE;
+    parts = gpu_ceil_div(extent, chunk);
     if (parts < 2) return;
     double cost = price_of_parts(k, axis, parts, chunk);
     if (cost < 0 || cost >= *best) return;
@@ -171,11 +153,11 @@ bool gpu_split_pays(GpuSplit *p) {
     Cost k = look_at(p);
     double best = clocks(&k, 1, (double)k.steps) / GAIN;
     p->rows = !gpu_is_tile(p->ctx, k.sum) && is_rows(p->ctx, k.sum);
-    if (k.blocks >= PROCESSORS || k.blocks == 0 || best < LAUNCH) return false;
+    if (k.blocks >= GPU_PROCESSORS || k.blocks == 0 || best < GPU_LAUNCH) return false;
     for (int axis = 0; axis < k.sum->n_red; axis++) {
         int64_t n, most = MOST_PARTS, least = 2;
         if (expr_is_int(k.sum->red[axis]->extent, &n)) most = MIN(n, MOST_PARTS);
-        else least = most = ceil_div(PROCESSORS, k.blocks);
+        else least = most = gpu_ceil_div(GPU_PROCESSORS, k.blocks);
         for (n = least; n <= most; n++) try_parts(&k, p, axis, n, &best);
     }
     return p->chunk != NULL;

@@ -14,13 +14,13 @@
  * still few, groups of threads of a block share the reduction: the recipe says how. */
 #include "passes/kernel/schedule_gpu_tile.h"
 
+#include "passes/kernel/gpu_cost.h"
 #include "ir/mma.h"
 #include "passes/kernel/schedule_tile.h"
 
 enum {
     LEAST_SIDE = 5,
     LEAST_DEPTH = 8,
-    PROCESSORS = 128,
     WARP = 32,
     MOST_SLICES = 8,
     FEW_ROUNDS = 4,
@@ -168,7 +168,7 @@ static void look_along(GpuTile *t, Side *side) {
 
 /* ---- the tile's size ---- */
 static int64_t tiles_of(const GpuTile *t, int side, int64_t each) {
-    return (gpu_tile_extent(t, &t->side[side]) + each - 1) / each;
+    return gpu_ceil_div(gpu_tile_extent(t, &t->side[side]), each);
 }
 
 static int64_t blocks_of(const GpuTile *t, const TileShape *s) {
@@ -179,7 +179,7 @@ static int64_t blocks_of(const GpuTile *t, const TileShape *s) {
 
 static double cost_of(const GpuTile *t, const TileShape *s) {
     int64_t blocks = blocks_of(t, s);
-    int64_t rounds = (blocks + PROCESSORS - 1) / PROCESSORS;
+    int64_t rounds = gpu_ceil_div(blocks, GPU_PROCESSORS);
     return (double)(rounds * s->rows * s->columns) / s->speed;
 }
 
@@ -223,7 +223,7 @@ static void choose_slices(GpuTile *t) {
     rounds /= t->shape.depth;
     for (int s = 2; s <= MOST_SLICES && !t->s->strict; s *= 2) {
         bool room = threads * s <= BUSY && 2 * gpu_tile_bytes(t, s) + ROOM <= GPU_TILE_SHARED;
-        bool idle = blocks_of(t, &t->shape) * threads * s <= (int64_t)PROCESSORS * BUSY;
+        bool idle = blocks_of(t, &t->shape) * threads * s <= (int64_t)GPU_PROCESSORS * BUSY;
         if (room && idle && rounds >= FEW_ROUNDS * s && gpu_tile_is_long(t, last, s)) t->slices = s;
     }
     if (t->slices == 1) return;
