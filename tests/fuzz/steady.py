@@ -33,18 +33,20 @@ def is_steady(g, nodes, ops, feeds, outputs, results, who):
     for name, value in feeds.items():
         jumps = bool(ops & JUMPING) and value.size > 1 and name not in g.constants
         if is_float(value.dtype) and value.size and (jumps or not g.exact[name]):
-            steps[name] = random_step(g, value, 4 if cliff else 1)
+            steps[name] = random_step(g, value, cliff)
     return not steps or all(stays(g, nodes, feeds, outputs, results, steps, way)
                             for way in ([1, -1] if cliff else [1]))
 
 
-def random_step(g, value, times):
-    """How far elements move: their type's rounding error, or some times that."""
+def random_step(g, value, cliff):
+    """How far elements move: their type's rounding error; at a cliff some times that, and as if
+    none were smaller than 1: what is small may be all rounding error."""
     wide = value.astype(np.float64)
     step = g.np.choice([-1.0, 1.0], value.shape) * (
-        0.5 + 0.5 * g.np.random(value.shape)) * MOVES[value.dtype][0] * times
+        0.5 + 0.5 * g.np.random(value.shape)) * MOVES[value.dtype][0]
     with np.errstate(all="ignore"):
-        return step * (np.abs(wide) + np.abs(np.where(np.isfinite(wide), wide, 0)).mean() * 0.1)
+        scale = np.abs(wide) + np.abs(np.where(np.isfinite(wide), wide, 0)).mean() * 0.1
+        return step * (4 * (scale + 1) if cliff else scale)
 
 
 def stays(g, nodes, feeds, outputs, results, steps, way):
