@@ -208,6 +208,22 @@ def grid_sizes(random):  # a grid for each image
 
 
 @case
+def roi_sizes(_):  # an image for each region
+    x, rois = np.ones((1, 1, 4, 4), np.float32), f32([0, 0, 3, 3], [1, 1, 2, 2])
+    save("roi_sizes", [node("RoiAlign", "x rois at", "y", output_height=1, output_width=1,
+                            sampling_ratio=1)],
+         {"x": x, "rois": rois, "at": np.array([0, 0])}, "y", [np.ones((2, 1, 1, 1), np.float32)],
+         dims={"rois": ["N", 4], "at": ["M"]})
+
+
+@case
+def head_sizes(random):  # as many query heads for each key head
+    q, k, v = (floats(random, 1, h, 3, 4) for h in (4, 2, 2))
+    save("head_sizes", [node("Attention", "q k v", "y")], {"q": q, "k": k, "v": v}, "y", opset=23,
+         dims={"q": [1, "N", 3, 4], "k": [1, "M", 3, 4], "v": [1, "M", 3, 4]})
+
+
+@case
 def scatter_sizes(_):  # one update for each index
     x, u = np.zeros((4, 2), np.float32), f32([1, 2], [3, 4], [5, 6])
     save("scatter_sizes", [node("ScatterND", "x i u", "y")], {"x": x, "u": u}, "y",
