@@ -166,6 +166,8 @@ Expr *expr_rewrite(Ctx *, Expr *, ExprFn, void *user);
 Expr *expr_replace(Ctx *, Expr *, const Expr *part, Expr *by); /* wherever part occurs */
 /* Pre-order, shared nodes once. */
 void expr_visit(const Expr *, void (*fn)(void *user, const Expr *), void *user);
+/* Without guards and what stands in them. */
+void expr_visit_unguarded(const Expr *, void (*fn)(void *user, const Expr *), void *user);
 /* Makes a and b equal from now on where one of them is a symbol (or a symbol plus a constant, or
  * both are a multiple of such). Returns false where they are provably different; true (nothing
  * done) where nothing can be said. */

@@ -59,23 +59,33 @@ typedef struct Visit {
     Memo *seen;
     void (*fn)(void *user, const Expr *);
     void *user;
+    bool guards; /* what stands in them, too */
 } Visit;
 
 static void visit(Visit *v, const Expr *e) {
+    if (!v->guards && e->kind == E_GUARD) return;
     if (!memo_set(v->pool, v->seen, e, NULL)) return;
     v->fn(v->user, e);
     for (int i = 0; i < e->n; i++) visit(v, e->arg[i]);
 }
 
-void expr_visit(const Expr *e, void (*fn)(void *user, const Expr *), void *user) {
+static void visit_all(Visit v, const Expr *e) {
     if (e->n == 0) {
-        fn(user, e);
+        v.fn(v.user, e);
         return;
     }
-    ExprPool *pool = node_of(e)->pool;
-    Visit v = {pool, memo_open(pool), fn, user};
+    v.pool = node_of(e)->pool;
+    v.seen = memo_open(v.pool);
     visit(&v, e);
-    memo_close(pool);
+    memo_close(v.pool);
+}
+
+void expr_visit(const Expr *e, void (*fn)(void *user, const Expr *), void *user) {
+    visit_all((Visit){.fn = fn, .user = user, .guards = true}, e);
+}
+
+void expr_visit_unguarded(const Expr *e, void (*fn)(void *user, const Expr *), void *user) {
+    visit_all((Visit){.fn = fn, .user = user}, e);
 }
 
 /* ---- questions ---- */

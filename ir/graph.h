@@ -276,6 +276,7 @@ typedef struct Spec {
     int na, nb, ny;
 } Spec;
 bool contract_spec(const char *text, Spec *); /* false: not well formed */
+bool at_least_two(Ctx *, Expr *size); /* provably */
 bool broadcast_dims(Ctx *, Expr *a, Expr *b,
                     Expr **out); /* one axis; undecided: select by stride, see docs/design.md */
 /* What two sizes that meet must be: equal, or the first 1, or either 1; or the first at most the

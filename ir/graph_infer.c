@@ -101,7 +101,7 @@ Expr *infer_value_dim(Graph *g, const Type *on_record, int axis, const char *nam
 
 /* ---- pointwise ---- */
 
-static bool at_least_two(Ctx *ctx, Expr *e) {
+bool at_least_two(Ctx *ctx, Expr *e) {
     int64_t lo, hi;
     return expr_range(ctx, e, &lo, &hi) && lo >= 2;
 }

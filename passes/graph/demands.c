@@ -1,5 +1,5 @@
 /* What must be checked when a program runs: sizes that meet, and that rdp could not make the same,
- * are equal; in a broadcast one of them may be 1, and subscripts stay inside (rdp_compute.c).
+ * are equal; in a broadcast one of them may be 1, and subscripts stay inside (demands_compute.c).
  *
  *   %s : f32[select(N == 1, M, N)] = add %x, %y     ->     require N == M | N == 1 | M == 1 "..."
  *
@@ -82,6 +82,7 @@ static void demand(Rdp *r, Node *n, Expr *a, Expr *b, Fit fit) {
 
 static void demands_of(void *user, Node *n) {
     rdp_backward(user, n);
+    if (n->op == OP_compute) demands_of_compute(user, n);
 }
 
 PASS(demands, GRAPH, "notes what sizes that meet must be")

@@ -18,11 +18,6 @@ static void report_conflict(Rdp *r, const Node *n, Expr *a, Expr *b) {
     diag_error(r->g->ctx, &loc, "%s must be equal, but cannot be", str_c(&s));
 }
 
-static bool at_least_two(Ctx *ctx, Expr *e) {
-    int64_t lo, hi;
-    return expr_range(ctx, e, &lo, &hi) && lo >= 2;
-}
-
 /* Where a size cannot be 1, broadcasting demands equality. */
 static void make_equal(Rdp *r, Node *n, Expr *a, Expr *b, Fit fit) {
     Ctx *ctx = r->g->ctx;

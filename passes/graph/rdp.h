@@ -1,4 +1,4 @@
-/* Rank and Dimension Propagation: shared by rdp.c and rdp_backward.c. */
+/* Rank and Dimension Propagation: shared by rdp*.c and demands*.c. */
 #ifndef ONNXCC_PASSES_GRAPH_RDP_H
 #define ONNXCC_PASSES_GRAPH_RDP_H
 
@@ -11,7 +11,7 @@ typedef struct Rdp {
     Map *proven; /* binds whose element has become known */
 } Rdp;
 void rdp_backward(Rdp *, Node *); /* what the node demands of its operands */
-/* ---- rdp_compute.c ---- */
-void rdp_compute(Rdp *, Node *);
+/* ---- demands_compute.c: sizes that must not exceed others ---- */
+void demands_of_compute(Rdp *, Node *);
 
 #endif

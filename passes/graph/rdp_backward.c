@@ -150,7 +150,6 @@ void rdp_backward(Rdp *r, Node *n) {
     case OP_attention: attention(r, n); break;
     case OP_scan: scan(r, n); break;
     case OP_scatter: scatter(r, n); break;
-    case OP_compute: rdp_compute(r, n); break;
     default: break;
     }
 }

@@ -34,17 +34,15 @@ static Expr *end_of(const Walk *w, Expr *e) {
     return end;
 }
 
-static void walk(const Walk *w, const Expr *e) {
-    if (e->kind == E_GUARD) return;
-    if (e->kind == E_LOAD)
-        for (int i = 0; i < e->n; i++) {
-            Expr *end = end_of(w, e->arg[i]);
-            if (end) w->r->demand(w->r, w->node, end, e->tensor->dims[i], FIT_AT_MOST);
-        }
-    for (int i = 0; i < e->n; i++) walk(w, e->arg[i]);
+static void look_at_load(void *user, const Expr *e) {
+    const Walk *w = user;
+    for (int i = 0; e->kind == E_LOAD && i < e->n; i++) {
+        Expr *end = end_of(w, e->arg[i]);
+        if (end) w->r->demand(w->r, w->node, end, e->tensor->dims[i], FIT_AT_MOST);
+    }
 }
 
-void rdp_compute(Rdp *r, Node *n) {
+void demands_of_compute(Rdp *r, Node *n) {
     Walk w = {r, n};
-    walk(&w, n->body);
+    expr_visit_unguarded(n->body, look_at_load, &w);
 }
