@@ -100,6 +100,7 @@ void apply_store(Apply *, LBody *, Tensor *, Expr *offset, Expr *value);
 bool apply_scan(Apply *, Nest *, LBody *);
 
 /* ---- apply_schedule.c ---- */
+void apply_bind(Apply *, Var *, Expr *value); /* until `bound` is cut off again */
 LBody *apply_open_loop(Apply *, LBody *, Var *, Bind, Expr *hi);
 
 /* ---- apply_stage.c ---- */

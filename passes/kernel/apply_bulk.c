@@ -27,10 +27,10 @@ void apply_bulk(Apply *a, const StageBox *box, Expr *round, LBody *body) {
     const Stage *g = box->stage;
     Var *fresh[MAX_RANK], *loop = var_new(c, box->loop->var->name, box->loop->var->extent);
     int n = a->bound.n, n_guarded = a->guarded.n;
-    vec_push(c->perm, &a->bound, ((Binding){box->loop->var, loop->self}));
+    apply_bind(a, box->loop->var, loop->self);
     for (int i = 0; i < g->n_region; i++) {
         fresh[i] = var_new(c, g->region[i]->name, g->region[i]->extent);
-        vec_push(c->perm, &a->bound, ((Binding){g->region[i], fresh[i]->self}));
+        apply_bind(a, g->region[i], fresh[i]->self);
     }
     a->guarded.n = 0;
     Stmt part = apply_stage_part(a, g);

@@ -46,8 +46,7 @@ static Chain chain_of(Apply *a, const Nest *nest) {
 
 static void bind_chain(Apply *a, const Chain *c) {
     Var *all[] = {c->side[0].tiles, c->side[0].own, c->side[1].tiles, c->side[1].own, c->steps};
-    for (int i = 0; i < LEN(all); i++)
-        vec_push(a->ctx->perm, &a->bound, ((Binding){all[i], all[i]->self}));
+    for (int i = 0; i < LEN(all); i++) apply_bind(a, all[i], all[i]->self);
 }
 
 /* e where one of the variables has this value and the others of the side and the steps are 0 */

@@ -52,15 +52,11 @@ static Chain chain_of(Apply *a, Nest *nest) {
     return c;
 }
 
-static void bind(Apply *a, Var *v, Expr *value) {
-    vec_push(a->ctx->perm, &a->bound, ((Binding){v, value}));
-}
-
 /* Everything that the chain iterates as itself. */
 static void bind_chain(Apply *a, const Chain *c) {
-    const Var *all[] = {c->side[0].tiles->var, c->side[0].own->var, c->side[1].tiles->var,
-                        c->side[1].own->var, c->steps->var};
-    for (int i = 0; i < LEN(all); i++) bind(a, (Var *)(uintptr_t)all[i], all[i]->self);
+    Var *all[] = {c->side[0].tiles->var, c->side[0].own->var, c->side[1].tiles->var,
+                  c->side[1].own->var, c->steps->var};
+    for (int i = 0; i < LEN(all); i++) apply_bind(a, all[i], all[i]->self);
 }
 
 static Expr *without(Apply *a, Expr *e, Var *v) {
@@ -122,10 +118,10 @@ static Expr *held_register(Apply *a, const Chain *c, const Side *side, Expr *loa
     Ctx *x = a->ctx;
     int bits = dtype_bits(load->type), each = 32 / bits, n = a->bound.n;
     Expr *lane = apply_value(a, c->side[1].lane), *all = NULL;
-    bind(a, side->own->var, expr_int(x, i % 2));
+    apply_bind(a, side->own->var, expr_int(x, i % 2));
     for (int k = 0; k < each; k++) {
         Expr *step = expr_addi(x, expr_muli(x, lane, each), k + i / 2 * MMA_LANE_COLUMNS * each);
-        bind(a, c->steps->var, step);
+        apply_bind(a, c->steps->var, step);
         Expr *e = expr_bits(x, DT_U16, apply_loads(a, c->stmt, load, false));
         e = expr_cast(x, DT_U32, e);
         if (k) e = expr_op2(x, SOP_shl, e, expr_const_int(x, DT_U32, bits * k));

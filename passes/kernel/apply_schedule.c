@@ -11,7 +11,7 @@ typedef void (*LeafFn)(Apply *, Stmt *, LBody *);
 typedef void (*InsideFn)(Apply *, Nest *, LBody *);
 static void emit_nest(Apply *, Nest *, LBody *);
 
-static void bind(Apply *a, Var *v, Expr *value) {
+void apply_bind(Apply *a, Var *v, Expr *value) {
     vec_push(a->ctx->perm, &a->bound, ((Binding){v, value}));
 }
 
@@ -20,7 +20,7 @@ static void bind(Apply *a, Var *v, Expr *value) {
 LBody *apply_open_loop(Apply *a, LBody *body, Var *v, Bind kind, Expr *hi) {
     LStmt *l = lstmt_new(a->ctx, L_FOR);
     l->var = hi == v->extent ? v : var_new(a->ctx, v->name, hi);
-    bind(a, v, l->var->self);
+    apply_bind(a, v, l->var->self);
     l->bind = kind;
     l->lo = expr_int(a->ctx, 0);
     l->hi = hi;
@@ -54,7 +54,7 @@ static void domain_loops(Apply *a, Nest *nest, Stmt *s, LBody *body, LeafFn leaf
         if (has_stmt(nest->child[i], s)) child = nest->child[i];
     if (is_red_part(a, s, nest->var)) {
         int n = a->bound.n;
-        bind(a, nest->var, expr_int(a->ctx, 0));
+        apply_bind(a, nest->var, expr_int(a->ctx, 0));
         domain_loops(a, child, s, body, leaf);
         a->bound.n = n;
         return;
@@ -131,7 +131,7 @@ static Var *split_root(Apply *a, Var *v) {
 /* The last, partial tile: the outer variable is fixed to `whole`. */
 static void emit_rest(Apply *a, Nest *nest, Split *s, Expr *whole, LBody *body, InsideFn inside) {
     int n_bound = a->bound.n, n_extent = a->extent.n, n_guarded = a->guarded.n;
-    bind(a, nest->var, whole);
+    apply_bind(a, nest->var, whole);
     if (s->tail == TAIL_PEEL) {
         Expr *rest = expr_mod(a->ctx, apply_extent(a, s->var), expr_int(a->ctx, s->factor));
         vec_push(a->ctx->perm, &a->extent, ((Binding){s->inner, rest}));
@@ -220,7 +220,7 @@ static LBody *guard_part(Apply *a, Nest *nest, LBody *body) {
     for (int i = 0; i < a->guarded.n; i++) guarded |= a->guarded.at[i] == root;
     if (!guarded || root == s->var || !expr_is(rest, 0) || shares_sums(a, nest)) return body;
     int n = a->bound.n, kept = 0;
-    bind(a, nest->var, expr_int(a->ctx, 0));
+    apply_bind(a, nest->var, expr_int(a->ctx, 0));
     Expr *in = expr_op2(a->ctx, SOP_lt, apply_value(a, root), root->extent);
     a->bound.n = n;
     for (int i = 0; i < a->guarded.n; i++)
@@ -304,7 +304,7 @@ static void emit_threads(Apply *a, Nest *nest, LBody *body) {
     Expr *whole, *below = expr_int(a->ctx, 1);
     for (Nest *n = thread_child(nest); n; n = thread_child(n))
         below = expr_mul(a->ctx, below, n->var->extent);
-    bind(a, nest->var,
+    apply_bind(a, nest->var,
          expr_mod(a->ctx, expr_floordiv(a->ctx, a->linear, below), nest->var->extent));
     Split *s = apply_split_by_outer(a, nest->var);
     guard_tiles(a, nest->var);

@@ -89,7 +89,7 @@ static int64_t extent_of(const Var *v) {
  * since the loops that they are made of may have the same variables. */
 static void stand_in(Apply *a, Pieces *p, Var *v, Expr *by) {
     Var *fresh = var_new(a->ctx, v->name, v->extent);
-    vec_push(a->ctx->perm, &a->bound, ((Binding){v, fresh->self}));
+    apply_bind(a, v, fresh->self);
     p->fresh[p->n_fresh] = fresh;
     p->by[p->n_fresh++] = by;
 }

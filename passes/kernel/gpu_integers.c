@@ -10,8 +10,6 @@
 
 #include "passes/kernel/schedule.h"
 
-enum { LEAST_SIDE = 5 };
-
 typedef struct Integers {
     Program *p;
     Ctx *ctx;
@@ -74,9 +72,9 @@ static bool has_sides(const Integers *t) {
         for (int i = 0; i < t->sum->n_dom; i++) {
             Var *v = t->sum->dom[i];
             if (expr_uses_var(t->factor[f].load, v) && !expr_uses_var(t->factor[!f].load, v))
-                side *= extent_or(v->extent, LEAST_SIDE);
+                side *= extent_or(v->extent, GPU_TILE_SIDE);
         }
-        if (side < LEAST_SIDE) return false;
+        if (side < GPU_TILE_SIDE) return false;
     }
     return true;
 }
@@ -118,13 +116,11 @@ static Tensor *add_sums(Integers *t, const Bytes *b, Var *const *vars, int n_var
     Expr *value = expr_subst(c, plain_factor(c, b), &(Subst){old, fresh, n_vars + s->n_red});
     char *name = arena_printf(c->perm, "%s.sums", b->load->tensor->name);
     Tensor *sums = program_tensor(t->p, name, DT_I32, dims, n_vars);
-    Kernel *k = kernel_new(t->p, "sums");
     Stmt *sum = stmt_new(c, ST_REDUCE, sums, dom, n_vars, value);
     sum->op = RED_SUM, sum->red = red, sum->n_red = s->n_red;
+    Kernel *k = gpu_kernel_beside(t->p, t->block, t->at, t->block->items.at[t->at], "sums");
     vec_push(c->perm, &k->stmts, sum);
-    k->origin = t->kernel->origin, k->n_origin = t->kernel->n_origin;
-    bool device = t->block->items.at[t->at]->device;
-    item_insert(t->p, t->block, t->at++, k)->device = device;
+    t->at++;
     return sums;
 }
 
@@ -176,24 +172,15 @@ static void take_bytes(Integers *t) {
     kernel_insert(c, t->kernel, 1, stmt_new(c, ST_MAP, out, s->dom, s->n_dom, value));
 }
 
-static bool change_block(Program *p, const Options *opt, Block *b) {
-    bool changed = false;
-    for (int i = 0; b && i < b->items.n; i++) {
-        Item *it = b->items.at[i];
-        changed |= change_block(p, opt, it->block[0]);
-        changed |= change_block(p, opt, it->block[1]);
-        if (it->kind != ITEM_KERNEL || (opt->host && !it->device)) continue;
-        Integers t = {.p = p, .ctx = p->ctx, .block = b, .at = i, .kernel = it->kernel};
-        if (!has_form(&t)) continue;
-        take_bytes(&t);
-        i = t.at;
-        changed = true;
-    }
-    return changed;
+static int take_kernel(Program *p, const Options *opt, Block *b, int at) {
+    Integers t = {p, p->ctx, b, at, b->items.at[at]->kernel, NULL, {{0}}};
+    (void)opt;
+    if (!has_form(&t)) return -1;
+    take_bytes(&t);
+    return t.at;
 }
 
 PASS(gpu_integers, KERNELS, "GPUs: products of integers of 8 bits are those of their bytes")
 bool pass_gpu_integers(Program *p, const Options *opt) {
-    if (!compiles_for_gpu(opt) || opt->n_machines != 1) return false;
-    return change_block(p, opt, p->body);
+    return cut_gpu_kernels(p, opt, take_kernel);
 }

@@ -27,6 +27,31 @@ bool change_gpu_kernels(Program *p, const Options *opt, bool (*change)(Program *
     return e.changed;
 }
 
+static bool cut_block(Program *p, const Options *opt, Block *b, CutKernel *cut) {
+    bool changed = false;
+    for (int i = 0; b && i < b->items.n; i++) {
+        const Item *it = b->items.at[i];
+        changed |= cut_block(p, opt, it->block[0], cut);
+        changed |= cut_block(p, opt, it->block[1], cut);
+        int last = runs_on_gpu(opt, it) ? cut(p, opt, b, i) : -1;
+        if (last < 0) continue;
+        changed = true;
+        i = last;
+    }
+    return changed;
+}
+
+bool cut_gpu_kernels(Program *p, const Options *opt, CutKernel *cut) {
+    return cut_block(p, opt, p->body, cut);
+}
+
+Kernel *gpu_kernel_beside(Program *p, Block *b, int at, const Item *of, const char *name) {
+    Kernel *k = kernel_new(p, name);
+    k->origin = of->kernel->origin, k->n_origin = of->kernel->n_origin;
+    item_insert(p, b, at, k)->device = of->device;
+    return k;
+}
+
 /* ---- is a row a run of neighbours? ---- */
 typedef struct Near {
     Ctx *ctx;

@@ -273,9 +273,7 @@ static void cut(Keys *k, Block *b, int at) {
     int first = add_map(k, own->stmts.n - a->n_final - 4), end = first + 4;
     Stmt **finals =
         arena_copy(k->ctx->perm, own->stmts.at + end, sizeof(Stmt *) * (size_t)a->n_final);
-    k->join = kernel_new(a->program, "join");
-    k->join->origin = own->origin, k->join->n_origin = own->n_origin;
-    item_insert(a->program, b, at + 1, k->join)->device = b->items.at[at]->device;
+    k->join = gpu_kernel_beside(a->program, b, at + 1, b->items.at[at], "join");
     make_parts(k, first);
     own->stmts.n = end;
     k->max = store(k, own, a->max);
@@ -285,22 +283,15 @@ static void cut(Keys *k, Block *b, int at) {
 }
 
 /* ---- the pass ---- */
-static bool cut_block(Program *p, const Options *opt, Block *b) {
-    bool changed = false;
-    for (int i = 0; b && i < b->items.n; i++) {
-        Item *it = b->items.at[i];
-        changed |= cut_block(p, opt, it->block[0]);
-        changed |= cut_block(p, opt, it->block[1]);
-        if (!runs_on_gpu(opt, it)) continue;
-        Keys k = {.a = {.program = p, .ctx = p->ctx, .kernel = it->kernel}, .ctx = p->ctx};
-        if (!attention_find(&k.a, true) || k.a.n_rows + 4 > MAX_RANK || !choose(&k)) continue;
-        cut(&k, b, i);
-        changed = true;
-    }
-    return changed;
+static int cut_keys(Program *p, const Options *opt, Block *b, int at) {
+    Keys k = {.a = {.program = p, .ctx = p->ctx, .kernel = b->items.at[at]->kernel}, .ctx = p->ctx};
+    (void)opt;
+    if (!attention_find(&k.a, true) || k.a.n_rows + 4 > MAX_RANK || !choose(&k)) return -1;
+    cut(&k, b, at);
+    return at;
 }
 
 PASS(gpu_keys, KERNELS, "GPUs: attention of few queries is done in parts of the keys")
 bool pass_gpu_keys(Program *p, const Options *opt) {
-    return opt->fp != FP_STRICT && cut_block(p, opt, p->body);
+    return opt->fp != FP_STRICT && cut_gpu_kernels(p, opt, cut_keys);
 }

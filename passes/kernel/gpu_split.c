@@ -183,13 +183,6 @@ static void keep_temp(const GpuSplit *p, Kernel *own, const Stmt *s, Kernel *res
 }
 
 /* ---- kernels ---- */
-static Kernel *new_kernel(const GpuSplit *p, Block *b, int at, const char *hint) {
-    Kernel *k = kernel_new(p->program, hint);
-    k->origin = p->kernel->origin, k->n_origin = p->kernel->n_origin;
-    item_insert(p->program, b, at, k)->device = b->items.at[at - 1]->device;
-    return k;
-}
-
 static void make_vars(GpuSplit *p) {
     Ctx *c = p->ctx;
     const Var *v = p->kernel->stmts.at[0]->red[p->axis];
@@ -199,12 +192,14 @@ static void make_vars(GpuSplit *p) {
 }
 
 static void cut(GpuSplit *p, Block *b, int at) {
-    Kernel *k = p->kernel, *own = new_kernel(p, b, at + 1, "join"), *rest = NULL;
+    const Item *it = b->items.at[at];
+    Kernel *k = p->kernel, *rest = NULL;
+    Kernel *own = gpu_kernel_beside(p->program, b, at + 1, it, "join");
     Arena *perm = p->ctx->perm;
     make_vars(p);
     for (int i = 0; i < p->n_own; i++)
         vec_push(perm, &own->stmts, arena_copy(perm, k->stmts.at[i], sizeof(Stmt)));
-    if (p->n_own < k->stmts.n) rest = new_kernel(p, b, at + 2, "rest");
+    if (p->n_own < k->stmts.n) rest = gpu_kernel_beside(p->program, b, at + 2, it, "rest");
     for (int i = p->n_own; i < k->stmts.n; i++) vec_push(perm, &rest->stmts, k->stmts.at[i]);
     for (int i = p->n_front - 1; i >= 0; i--) {
         make_part(p, k->stmts.at[i]);
@@ -218,22 +213,14 @@ static void cut(GpuSplit *p, Block *b, int at) {
     }
 }
 
-static bool cut_block(Program *p, const Options *opt, Block *b) {
-    bool changed = false;
-    for (int i = 0; b && i < b->items.n; i++) {
-        Item *it = b->items.at[i];
-        changed |= cut_block(p, opt, it->block[0]);
-        changed |= cut_block(p, opt, it->block[1]);
-        if (!runs_on_gpu(opt, it)) continue;
-        GpuSplit s = {.program = p, .ctx = p->ctx, .kernel = it->kernel};
-        if (!find_split(&s, opt->fp == FP_STRICT) || !gpu_split_pays(&s)) continue;
-        cut(&s, b, i);
-        changed = true;
-    }
-    return changed;
+static int cut_long(Program *p, const Options *opt, Block *b, int at) {
+    GpuSplit s = {.program = p, .ctx = p->ctx, .kernel = b->items.at[at]->kernel};
+    if (!find_split(&s, opt->fp == FP_STRICT) || !gpu_split_pays(&s)) return -1;
+    cut(&s, b, at);
+    return at;
 }
 
 PASS(gpu_split, KERNELS, "GPUs: long reductions with few results become partial ones and their sum")
 bool pass_gpu_split(Program *p, const Options *opt) {
-    return cut_block(p, opt, p->body);
+    return cut_gpu_kernels(p, opt, cut_long);
 }

@@ -26,9 +26,9 @@ static void prepare(Program *p, Kernel *k) {
 
 enum { FEW_ROWS = 4 };
 
-static How *new_how(Program *p, const Machine *m) {
-    How *how = NEW(p->ctx->perm, How);
-    how->machine = arena_str(p->ctx->perm, m->name);
+How *schedule_new_how(Ctx *c, const Machine *m) {
+    How *how = NEW(c->perm, How);
+    how->machine = arena_str(c->perm, m->name);
     return how;
 }
 
@@ -51,7 +51,7 @@ void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt
                .revision = revision,
                .strict = opt->fp == FP_STRICT,
                .fast = opt->fp == FP_FAST,
-               .how = new_how(p, m)};
+               .how = schedule_new_how(p->ctx, m)};
     int64_t lo, hi;
     bool done = schedule_gpu_attention(&s) || schedule_gpu_rows(&s) || schedule_gpu_scan(&s) ||
                 schedule_gpu_turns(&s) || schedule_scatter(&s);
@@ -61,7 +61,7 @@ void schedule_kernel(Program *p, Kernel *k, const Machine *m, const Options *opt
     How *general = s.how;
     if (opt->level > 1 && s.tile && s.rows) schedule_gpu_tile_classes(&s);
     if (opt->level > 1 && s.few_lanes && expr_range(p->ctx, s.rows, &lo, &hi) && lo <= FEW_ROWS) {
-        s.how = new_how(p, m);
+        s.how = schedule_new_how(p->ctx, m);
         CHECK(schedule_tile(&s));
         s.how->when = expr_op2(p->ctx, SOP_le, s.rows, expr_int(p->ctx, FEW_ROWS));
         vec_push(p->ctx->perm, &k->hows, s.how);

@@ -69,6 +69,7 @@ bool schedule_tile(Sched *);      /* one reduction in a register tile with what 
 void schedule_rows(Sched *);
 
 /* ---- schedule.c ---- */
+How *schedule_new_how(Ctx *, const Machine *);
 Kernel *schedule_plain_copy(Program *, const Kernel *); /* which scheduling does not change */
 /* Gives the kernel its schedules for a machine. A later revision needs no more registers of a
  * thread than one before it; 0 is the first choice. */
@@ -81,6 +82,12 @@ bool schedule_is_gpu(const Sched *);
 /* Passes of GPUs alone: `change` for each kernel that runs on one. Did any of them change? */
 bool change_gpu_kernels(Program *, const Options *, bool (*change)(Program *, Kernel *));
 bool runs_on_gpu(const Options *, const Item *); /* a kernel that does */
+/* The same where more kernels come of one: `cut` gets a block and an item's place in it, and gives
+ * the place behind which the walk goes on; -1: nothing changed. */
+typedef int CutKernel(Program *, const Options *, Block *, int at);
+bool cut_gpu_kernels(Program *, const Options *, CutKernel *cut);
+/* A new kernel at this place, on the same side and of the same nodes as another one. */
+Kernel *gpu_kernel_beside(Program *, Block *, int at, const Item *of, const char *name);
 /* Are all elements along v neighbours in memory, but for scales of blocks? */
 bool gpu_is_near(Ctx *, const Stmt *, Var *v);
 bool gpu_is_product(const Stmt *); /* a sum of products, as in contractions; a square is none */
@@ -91,6 +98,7 @@ Var *gpu_fresh_var(Ctx *, const Kernel *, const char *base, Expr *extent);
 void schedule_gpu_maps(Sched *); /* maps over the same domain */
 /* False: not of this kind */
 bool schedule_gpu_rows(Sched *); /* reductions along rows */
+enum { GPU_TILE_SIDE = 5 };      /* least rows and columns that make tiles of products */
 bool schedule_gpu_tile(Sched *); /* a sum of products and what follows it */
 /* Versions with other tiles for fewer rows, where their number is symbolic. */
 void schedule_gpu_tile_classes(Sched *);

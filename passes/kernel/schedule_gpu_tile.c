@@ -19,7 +19,6 @@
 #include "passes/kernel/schedule_tile.h"
 
 enum {
-    LEAST_SIDE = 5,
     LEAST_DEPTH = 8,
     WARP = 32,
     MOST_SLICES = 8,
@@ -110,7 +109,7 @@ static bool choose_sides(GpuTile *t) {
         Side rows = t->side[1];
         t->side[1] = t->side[0], t->side[0] = rows;
     }
-    return is_large(t->side[0].extent, LEAST_SIDE) && is_large(t->side[1].extent, LEAST_SIDE);
+    return is_large(t->side[0].extent, GPU_TILE_SIDE) && is_large(t->side[1].extent, GPU_TILE_SIDE);
 }
 
 /* Steps shall be neighbours in a copy, which nothing turns but elements of 16 bits; constants are

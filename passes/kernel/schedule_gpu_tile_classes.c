@@ -33,8 +33,7 @@ void schedule_gpu_tile_classes(Sched *s) {
         const struct TileShape *last = v.tile;
         if (!is_possible(s, classes[i])) continue;
         v.most_rows = classes[i];
-        v.how = NEW(s->ctx->perm, How);
-        v.how->machine = s->how->machine;
+        v.how = schedule_new_how(s->ctx, s->machine);
         CHECK(schedule_gpu_tile(&v));
         if (v.tile == s->tile) return;
         if (v.tile == last) s->kernel->hows.n--; /* this class has the one before it */
