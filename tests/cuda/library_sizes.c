@@ -2,57 +2,10 @@
  * table, where x is not 0), on the caller's stream, against tests/cuda/driver.
  *
  *   library_sizes DIR      data sets of the model, test_data_set_0 and 1 */
+#include "caller.h"
 #include "found.h"
 
-#include <dlfcn.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static int failures;
-#define EXPECT(cond)                                                                               \
-    ((cond) ? (void)0                                                                              \
-            : (void)(failures++, fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond)))
-
-/* ---- the driver, as the caller uses it ---- */
-static struct {
-    int (*init)(unsigned);
-    int (*retain)(void **context, int device);
-    int (*push)(void *context);
-    int (*alloc)(uint64_t *, size_t);
-    int (*to_device)(uint64_t, const void *, size_t);
-    int (*to_host)(void *, uint64_t, size_t);
-    int (*stream)(void **, unsigned flags);
-    int (*wait)(void *stream);
-    int (*begin)(void *stream, int mode);
-    int (*end)(void *stream, void **graph);
-} cu;
-
-static void open_driver(void) {
-    static const char *const names[] = {"cuInit",
-                                        "cuDevicePrimaryCtxRetain",
-                                        "cuCtxPushCurrent_v2",
-                                        "cuMemAlloc_v2",
-                                        "cuMemcpyHtoD_v2",
-                                        "cuMemcpyDtoH_v2",
-                                        "cuStreamCreate",
-                                        "cuStreamSynchronize",
-                                        "cuStreamBeginCapture_v2",
-                                        "cuStreamEndCapture"};
-    void *library = dlopen("libcuda.so.1", RTLD_NOW), *found[sizeof names / sizeof names[0]];
-    void *primary;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (!library || !(found[i] = dlsym(library, names[i]))) exit(2);
-    memcpy(&cu, found, sizeof cu);
-    EXPECT(!cu.init(0) && !cu.retain(&primary, 0) && !cu.push(primary));
-}
-
-static void *device_memory(size_t bytes) {
-    uint64_t at = 0;
-    EXPECT(!cu.alloc(&at, bytes));
-    return (void *)(uintptr_t)at;
-}
 
 static void to_host(void *to, const void *from, size_t bytes) {
     EXPECT(!cu.to_host(to, (uintptr_t)from, bytes));
@@ -129,7 +82,7 @@ static void test_arena(void) {
     found_dims dims = {.N = MOST};
     found_outputs out = {.y = {.data = at.y, .capacity = MOST * OUT}, .sum = at.sum};
     at.arena_bytes = found_device_arena_bytes(&dims);
-    at.arena = device_memory(1 << 16);
+    at.arena = address(device_memory(1 << 16));
     int code, short_of = 0;
     while ((code = run(&sets[1], &out)) != 0 && short_of++ < 4) {
         EXPECT(ONNXCC_KIND(code) == ONNXCC_E_ARENA);
@@ -192,13 +145,15 @@ static void test_capture(void) {
 
 int main(int argc, char **argv) {
     if (argc != 2) return 2;
+    void *primary;
     open_driver();
+    EXPECT(!cu.retain(&primary, 0) && !cu.push(primary));
     read_sets(argv[1]);
     EXPECT(!found_open(&ctx, NULL) && !cu.stream(&at.stream, 1));
-    at.x = device_memory(sizeof(float) * MOST);
-    at.table = device_memory(sizeof(float) * MOST * WIDTH);
-    at.y = device_memory(sizeof(float) * MOST * OUT);
-    at.sum = device_memory(sizeof(float) * OUT);
+    at.x = address(device_memory(sizeof(float) * MOST));
+    at.table = address(device_memory(sizeof(float) * MOST * WIDTH));
+    at.y = address(device_memory(sizeof(float) * MOST * OUT));
+    at.sum = address(device_memory(sizeof(float) * OUT));
     test_arena();
     test_results();
     test_room();
