@@ -118,12 +118,11 @@ static bool has_group(const Place *p, int first) {
     return warp && warp->bind == BIND_BLOCK && expr_is(warp->var->extent, GROUP_WARPS);
 }
 
-/* A warp takes a fragment's steps at once, of any type; a group some such, of two bytes. */
+/* A warp takes a fragment's steps at once, a group some such. */
 static bool are_steps(const Nest *loop, int each) {
     int64_t steps;
     if (!expr_is_int(loop->var->extent, &steps)) return false;
-    return loop->bind == BIND_GROUP ? each == mma_steps(DT_F16) && steps % each == 0
-                                    : steps == each;
+    return loop->bind == BIND_GROUP ? steps % each == 0 : steps == each;
 }
 
 static bool is_chain(const Order *o, const Place *p, int first) {

@@ -59,13 +59,15 @@ typedef enum LKind {
      * integers in i32. Of that thread 4*g + t holds rows g and g + 8 of columns 2*t and 2*t + 1:
      * tensor[index + iargs[2] * (which row) + iargs[3] * (which column)] */
     L_MMA,
-    /* CUDA, by groups of four warps: a product of two matrices of `dtype` in shared memory is on
-     * its way to be added to one in f32. iargs[10..12]: its rows, columns and steps. Element (i, k)
-     * of factor f, i along its side (rows, or columns of the right one), is args[f][at + i%8*S +
-     * k%8*K + i/8*S8 + k/8*K8] with at, S, K, S8, K8 = iargs[5*f..], where S is 8 and K 1, or the
-     * other way round. Warp w of the group has rows 16*w..16*w + 15 of every 64; of each 16 x 8
-     * thread 4*g + t holds what it holds of an MMA's: row g + 8*h, column 2*t + e of the j-th eight
-     * columns of the m-th 64 rows are tensor[index + (m*2 + h)*iargs[13] + (j*2 + e)*iargs[14]] */
+    /* CUDA, by groups of four warps: a product of two matrices of `dtype` and `right` in shared
+     * memory is on its way to be added to one in f32, of integers in i32. iargs[10..12]: its rows,
+     * columns and steps. Element (i, k) of factor f, i along its side (rows, or columns of the
+     * right one), is args[f][at + i%8*S + k%P*K + i/8*S8 + k/P*K8] with at, S, K, S8, K8 =
+     * iargs[5*f..], where P elements have 16 bytes, S is P and K 1; of 16 bits also the other way
+     * round. Of f32 the last 13 bits are left out (ir/mma.h). Warp w of the group has rows 16*w..
+     * 16*w + 15 of every 64; of each 16 x 8 thread 4*g + t holds what it holds of an MMA's: row g +
+     * 8*h, column 2*t + e of the j-th eight columns of the m-th 64 rows are tensor[index + (m*2 +
+     * h)*iargs[13] + (j*2 + e)*iargs[14]] */
     L_PRODUCTS,
     /* CUDA: until all PRODUCTS of this thread but the last `lo` are added up, to tensor; what it
      * has copied can be read by PRODUCTS behind the next barrier */

@@ -4,11 +4,12 @@
  *   products_wait 1 %acc
  *
  * The numbers are rows, columns and steps. R and C are the distances of a thread's
- * sums along rows and columns, S and K of elements of a matrix of 8 x 8 along the side and along
- * the steps, S8 and K8 of such matrices. */
+ * sums along rows and columns, S and K of elements of a matrix of 8 rows of 16 bytes along the side
+ * and along the steps, S8 and K8 of such matrices. `products u8 i8`: of factors of two types. */
 #include "ir/loops_verify.h"
+#include "ir/mma.h"
 
-enum { DISTANCES = PRODUCTS_FACTOR - 1, GROUP = 128, ROWS = 64, STEPS = 16 };
+enum { DISTANCES = PRODUCTS_FACTOR - 1, GROUP = 128, ROWS = 64 };
 
 /* ---- text ---- */
 static void print_factor(Str *s, const LStmt *l, int f) {
@@ -29,6 +30,7 @@ void lprint_group(Str *s, const LStmt *l) {
         return;
     }
     str_fmt(s, "products %s ", dtype_name(l->dtype));
+    if (l->right != l->dtype) str_fmt(s, "%s ", dtype_name(l->right));
     for (int i = 0; i < 3; i++) {
         expr_print(s, l->iargs[PRODUCTS_SIZES + i]);
         str_char(s, ' ');
@@ -60,7 +62,11 @@ static bool parse_products(LParse *p, LStmt *l) {
     Lexer *x = p->k.lex;
     const char *type;
     if (!lex_ident(x, &type)) return false;
-    l->dtype = dtype_by_name(type);
+    l->dtype = l->right = dtype_by_name(type);
+    if (lex_at(x, TOK_IDENT)) {
+        if (!lex_ident(x, &type)) return false;
+        l->right = dtype_by_name(type);
+    }
     for (int i = 0; i < 3; i++) {
         int64_t n;
         if (!lex_int(x, &n)) return false;
@@ -91,15 +97,17 @@ static int64_t number(const LStmt *l, int i) {
 
 static void check_factor(Verify *v, const LStmt *l, int f) {
     const Tensor *t = l->args[f];
+    DType type = f ? l->right : l->dtype;
+    int64_t piece = MMA_PIECE / (int64_t)dtype_bytes(type);
     int at = f * PRODUCTS_FACTOR;
     int64_t side = number(l, at + 1), step = number(l, at + 2);
     verify_access(v, t, l->iargs[at]);
-    if (t->space != SP_SHARED || t->dtype != l->dtype)
-        complain(v, "%%%s is no shared matrix of %s", t->name, dtype_name(l->dtype));
-    if (!(side == 8 && step == 1) && !(side == 1 && step == 8))
-        complain(v, "%%%s is not made of matrices of 8 x 8 neighbours", t->name);
+    if (t->space != SP_SHARED || t->dtype != type)
+        complain(v, "%%%s is no shared matrix of %s", t->name, dtype_name(type));
+    if (!(side == piece && step == 1) && !(side == 1 && step == piece && dtype_bytes(type) == 2))
+        complain(v, "%%%s is not made of matrices of 8 rows of 16 bytes", t->name);
     for (int i = 3; i <= DISTANCES; i++)
-        if (number(l, at + i) < 1 || number(l, at + i) % 8)
+        if (number(l, at + i) < 1 || number(l, at + i) % piece)
             complain(v, "matrices of %%%s do not lie at multiples of 16 bytes", t->name);
 }
 
@@ -109,8 +117,12 @@ static void check_products(Verify *v, const LStmt *l) {
     verify_expr(v, l->index, DT_INDEX, "the subscript");
     verify_access(v, l->tensor, l->index);
     for (int i = 0; i < l->n_iargs; i++) verify_expr(v, l->iargs[i], DT_INDEX, "a number");
-    if (l->dtype != DT_F16 && l->dtype != DT_BF16) complain(v, "products are of f16 or bf16");
-    if (rows < 1 || rows % ROWS || steps < 1 || steps % STEPS || (columns != 64 && columns != 128))
+    if (mma_sum(l->dtype, l->right) == DT_NONE) {
+        complain(v, "there are no such products");
+        return;
+    }
+    if (rows < 1 || rows % ROWS || steps < 1 || steps % mma_steps(l->dtype) ||
+        (columns != 64 && columns != 128))
         complain(v, "no group multiplies matrices of this size");
     if (number(l, PRODUCTS_SUMS) < 1 || number(l, PRODUCTS_SUMS + 1) < 1)
         complain(v, "sums without a distance");
@@ -124,7 +136,10 @@ void verify_group(Verify *v, const LStmt *l) {
     else verify_expr(v, l->lo, DT_INDEX, "the number of products");
     if (l->kind == L_PRODUCTS_WAIT && (!expr_is_int(l->lo, &open) || open < 0 || open > 1))
         complain(v, "all products but the last 0 or 1 are waited for");
-    if (l->tensor->space != SP_REG || l->tensor->dtype != DT_F32)
+    DType sum = l->tensor->dtype;
+    bool typed = l->kind == L_PRODUCTS ? sum == mma_sum(l->dtype, l->right)
+                                       : sum == DT_F32 || sum == DT_I32;
+    if (l->tensor->space != SP_REG || !typed)
         complain(v, "%%%s is not added up in registers", l->tensor->name);
     if (v->blocks.apart) complain(v, "not all threads come to this");
     if (v->blocks.threads % GROUP)

@@ -66,6 +66,7 @@ void linterp_fill(Interp *, const LStmt *, ScalarValue); /* what ASYNC leaves wh
 void linterp_arrive(Interp *, const LStmt *);            /* COMMIT, WAIT */
 void linterp_fragment(Interp *, const LStmt *);
 void linterp_mma(Interp *, const LStmt *); /* of all warps of the block */
+void linterp_add_product(DType sum_type, ScalarValue *sum, ScalarValue a, ScalarValue b);
 
 /* ---- loops_interp_group.c; of all groups of the block ---- */
 void linterp_products(Interp *, const LStmt *);

@@ -2,6 +2,7 @@
  * when they are waited for: what is overwritten before shows. And copies that the threads of a
  * block send together, which arrive then, too. */
 #include "ir/loops_interp.h"
+#include "ir/mma.h"
 
 enum { GROUP = 128, WARP = 32 };
 
@@ -22,24 +23,31 @@ void linterp_products(Interp *it, const LStmt *l) {
 }
 
 /* Element (i, k), i along the side, of the factor that the thread's group multiplies. */
-static double element(Interp *it, const Products *p, int64_t thread, int f, int64_t i, int64_t k) {
+static ScalarValue element(Interp *it, const Products *p, int64_t thread, int f, int64_t i,
+                           int64_t k) {
     const int64_t *o = p->thread[thread].factor[f];
-    int64_t at = o[0] + i % 8 * o[1] + k % 8 * o[2] + i / 8 * o[3] + k / 8 * o[4];
+    DType type = f ? p->stmt->right : p->stmt->dtype;
+    int64_t piece = MMA_PIECE / (int64_t)dtype_bytes(type);
+    int64_t at = o[0] + i % 8 * o[1] + k % piece * o[2] + i / 8 * o[3] + k / piece * o[4];
     const char *value = linterp_address(it, p->stmt->args[f], at);
-    return value ? scalar_load(p->stmt->dtype, value).f : 0;
+    uint32_t bits;
+    if (!value || type != DT_F32) return value ? scalar_load(type, value) : (ScalarValue){0};
+    memcpy(&bits, value, sizeof bits);
+    bits = mma_tf32_cut(bits);
+    return scalar_load(type, &bits);
 }
 
 static void add_value(Interp *it, const Products *p, int64_t thread, int64_t row, int64_t column,
                       int64_t at) {
+    DType type = mma_sum(p->stmt->dtype, p->stmt->right);
     char *sum = linterp_address(it, p->stmt->tensor, p->thread[thread].sum + at);
     int64_t steps = linterp_index(it, p->stmt->iargs[PRODUCTS_SIZES + 2]);
     if (!sum) return;
-    ScalarValue v = scalar_load(DT_F32, sum);
-    for (int64_t k = 0; k < steps && !it->failed; k++) {
-        double product = element(it, p, thread, 0, row, k) * element(it, p, thread, 1, column, k);
-        v.f = (float)(v.f + (float)product);
-    }
-    scalar_store(DT_F32, sum, v);
+    ScalarValue v = scalar_load(type, sum);
+    for (int64_t k = 0; k < steps && !it->failed; k++)
+        linterp_add_product(type, &v, element(it, p, thread, 0, row, k),
+                            element(it, p, thread, 1, column, k));
+    scalar_store(type, sum, v);
 }
 
 static void add_up(Interp *it, const Products *p) {

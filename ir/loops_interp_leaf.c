@@ -198,7 +198,7 @@ static void gather(Interp *it, const LStmt *l, int factor, int64_t first, Matrix
     }
 }
 
-static void add_product(DType t, ScalarValue *sum, ScalarValue a, ScalarValue b) {
+void linterp_add_product(DType t, ScalarValue *sum, ScalarValue a, ScalarValue b) {
     if (t == DT_F32) sum->f = (float)(sum->f + (float)(a.f * b.f));
     else sum->i = (int32_t)((uint32_t)sum->i + (uint32_t)(a.i * b.i));
 }
@@ -217,7 +217,7 @@ static void add_products(Interp *it, const LStmt *l, int64_t first, const Matrix
             if (!sum) return;
             ScalarValue v = scalar_load(t, sum);
             for (int k = 0; k < mma_steps(l->dtype); k++)
-                add_product(t, &v, a->at[row][k], b->at[column][k]);
+                linterp_add_product(t, &v, a->at[row][k], b->at[column][k]);
             scalar_store(t, sum, v);
         }
     }

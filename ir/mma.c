@@ -17,6 +17,10 @@ uint32_t mma_tf32(uint32_t bits) {
     return rest == 0x7f800000 ? bits : (bits + 0x1000) & ~0x1fffu;
 }
 
+uint32_t mma_tf32_cut(uint32_t bits) {
+    return bits & ~0x1fffu;
+}
+
 int mma_steps(DType t) {
     return MMA_STEP_BYTES / (int)dtype_bytes(t);
 }

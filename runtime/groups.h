@@ -2,9 +2,10 @@
  * are wgmma, on their way until they are waited for; elsewhere each warp multiplies its part by
  * mma.sync at once. Pasted behind runtime/tiles.h.
  *
- * A factor is made of matrices of 8 x 8 elements, 128 neighbouring bytes each: 8 rows (columns of a
- * right factor) of 8 steps where `along` is true, 8 steps of 8 rows where it is not. `side` is the
- * distance of two matrices that are neighbours along the rows, `step` along the steps.
+ * A factor is made of matrices of 8 pieces of 16 bytes, 128 neighbouring bytes: 8 rows (columns of
+ * a right factor) of steps where `along` is true, as it must be but for elements of 16 bits; else 8
+ * steps of 8 rows. `side` is the distance of two matrices that are neighbours along
+ * the rows, `step` along the steps.
  *
  * Warp w of a group has rows 16*w..16*w + 15 of every 64. Thread 4*g + t of it holds of each 16 x 8
  * of the sum what runtime/tiles.h says: row g + 8*h of the 16, column 2*t + e of the 8; they are
@@ -33,9 +34,12 @@
 #endif
 
 typedef struct GroupFactor {
-    const uint16_t *at;
-    int side, step; /* in elements */
+    const void *at;
+    int side, step; /* in pieces */
 } GroupFactor;
+OPS const char *group_piece(GroupFactor f, int n) {
+    return (const char *)f.at + 16 * n;
+}
 
 #if GROUPS_LATER
 #if defined(ONNXCC_CUDA_EMU)
@@ -43,13 +47,11 @@ OPS unsigned shared_address(const void *p) {
     return onnxcc_emu::shared_address(p);
 }
 #endif
-enum { GROUP_PIECE = 8 /* elements of 16 bytes, the unit of descriptors */ };
-/* A matrix descriptor: address, from one matrix of 8 x 8 to the next along the steps (leading) and
+/* A matrix descriptor: address, from one matrix to the next along the steps (leading) and
  * along the side (stride); no swizzle. */
-OPS uint64_t group_descriptor(const uint16_t *at, GroupFactor f) {
+OPS uint64_t group_descriptor(const char *at, GroupFactor f) {
     uint64_t address = (shared_address(at) & 0x3ffff) >> 4;
-    return address | (uint64_t)(f.step / GROUP_PIECE) << 16 |
-           (uint64_t)(f.side / GROUP_PIECE) << 32;
+    return address | (uint64_t)f.step << 16 | (uint64_t)f.side << 32;
 }
 #endif
 
@@ -64,25 +66,30 @@ OPS uint64_t group_descriptor(const uint16_t *at, GroupFactor f) {
     GROUP_TEXT_32 ", " GROUP_8(32, 33, 34, 35, 36, 37, 38, 39) ", "                                \
     GROUP_8(40, 41, 42, 43, 44, 45, 46, 47) ", " GROUP_8(48, 49, 50, 51, 52, 53, 54, 55) ", "      \
     GROUP_8(56, 57, 58, 59, 60, 61, 62, 63)
-#define GROUP_SUM(j)                                                                               \
-    "+f"(s[2 * (j) * COLUMN]), "+f"(s[(2 * (j) + 1) * COLUMN]), "+f"(t[2 * (j) * COLUMN]),         \
-        "+f"(t[(2 * (j) + 1) * COLUMN])
-#define GROUP_SUMS_16(j) GROUP_SUM(j), GROUP_SUM(j + 1), GROUP_SUM(j + 2), GROUP_SUM(j + 3)
-#define GROUP_SUMS_32(j) GROUP_SUMS_16(j), GROUP_SUMS_16(j + 4)
-#define GROUP_SUMS_64(j) GROUP_SUMS_32(j), GROUP_SUMS_32(j + 8)
-/* 64 rows, `columns` columns, 16 steps; s: rows g, t: rows g + 8; n: values of a thread */
-#define GROUP_WGMMA(type, columns, n, a_place, b_place, a_turned, b_turned)                        \
+#define GROUP_SUM(c, j)                                                                            \
+    "+" c(s[2 * (j) * COLUMN]), "+" c(s[(2 * (j) + 1) * COLUMN]), "+" c(t[2 * (j) * COLUMN]),      \
+        "+" c(t[(2 * (j) + 1) * COLUMN])
+#define GROUP_SUMS_16(c, j)                                                                        \
+    GROUP_SUM(c, j), GROUP_SUM(c, j + 1), GROUP_SUM(c, j + 2), GROUP_SUM(c, j + 3)
+#define GROUP_SUMS_32(c, j) GROUP_SUMS_16(c, j), GROUP_SUMS_16(c, j + 4)
+#define GROUP_SUMS_64(c, j) GROUP_SUMS_32(c, j), GROUP_SUMS_32(c, j + 8)
+/* What stands behind the factors: that sums are added to; that nothing is negated; which factors
+ * are turned. */
+#define GROUP_INTS(a_turned, b_turned) ", 1"
+#define GROUP_FLOATS(a_turned, b_turned) ", 1, 1, 1"
+#define GROUP_TURNED(a_turned, b_turned) ", 1, 1, 1, " a_turned ", " b_turned
+/* 64 rows, `columns` columns, 32 bytes of steps; s: rows g, t: rows g + 8; n: values of a thread */
+#define GROUP_WGMMA(name, T, letter, shape, more, columns, n, a_place, b_place)                    \
     template <int COLUMN, int A_TURNED, int B_TURNED>                                              \
-    OPS void group_wgmma_##type##_##columns(float *s, float *t, uint64_t a, uint64_t b) {          \
-        asm volatile("wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32." #type "." #type       \
-                     " {" GROUP_TEXT_##n "}, " a_place ", " b_place ", 1, 1, 1, " a_turned         \
-                     ", " b_turned ";"                                                             \
-                     : GROUP_SUMS_##n(0)                                                           \
+    OPS void group_wgmma_##name##_##columns(T *s, T *t, uint64_t a, uint64_t b) {                  \
+        asm volatile("wgmma.mma_async.sync.aligned.m64n" #columns shape                            \
+                     " {" GROUP_TEXT_##n "}, " a_place ", " b_place more ";"                       \
+                     : GROUP_SUMS_##n(letter, 0)                                                   \
                      : "l"(a), "l"(b), "n"(A_TURNED), "n"(B_TURNED));                              \
     }
-#define GROUP_LATER(type)                                                                          \
-    GROUP_WGMMA(type, 64, 32, "%32", "%33", "%34", "%35")                                          \
-    GROUP_WGMMA(type, 128, 64, "%64", "%65", "%66", "%67")
+#define GROUP_LATER(name, left, right, size, T, letter, shape, more)                               \
+    GROUP_WGMMA(name, T, letter, shape, more("%34", "%35"), 64, 32, "%32", "%33")                  \
+    GROUP_WGMMA(name, T, letter, shape, more("%66", "%67"), 128, 64, "%64", "%65")
 OPS void group_begin(void) {
     asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
@@ -101,13 +108,19 @@ template <int VALUES> OPS void group_sums(float *s) {
     UNROLL(VALUES)
     for (int i = 0; i < VALUES; i++) asm volatile("" : "+f"(s[i])::"memory");
 }
+template <int VALUES> OPS void group_sums(int32_t *s) {
+    UNROLL(VALUES)
+    for (int i = 0; i < VALUES; i++) asm volatile("" : "+r"(s[i])::"memory");
+}
 #elif GROUPS_LATER
-#define GROUP_WGMMA(type, columns)                                                                 \
+#define GROUP_WGMMA(name, left, right, size, T, columns)                                           \
     template <int COLUMN, int A_TURNED, int B_TURNED>                                              \
-    OPS void group_wgmma_##type##_##columns(float *s, float *t, uint64_t a, uint64_t b) {          \
-        onnxcc_emu::wgmma(f32_of_##type, columns, COLUMN, A_TURNED, B_TURNED, s, t, a, b);         \
+    OPS void group_wgmma_##name##_##columns(T *s, T *t, uint64_t a, uint64_t b) {                  \
+        onnxcc_emu::wgmma({onnxcc_emu::add_wgmma<T, size, left, right, add_product>, {s, t}, a, b, \
+                           size, columns, COLUMN, A_TURNED, B_TURNED, 0});                         \
     }
-#define GROUP_LATER(type) GROUP_WGMMA(type, 64) GROUP_WGMMA(type, 128)
+#define GROUP_LATER(name, left, right, size, T, letter, shape, more)                               \
+    GROUP_WGMMA(name, left, right, size, T, 64) GROUP_WGMMA(name, left, right, size, T, 128)
 OPS void group_begin(void) {
 }
 OPS void group_commit(void) {
@@ -116,32 +129,36 @@ OPS void group_commit(void) {
 OPS void group_wait(int open) {
     onnxcc_emu::wgmma_wait((unsigned)open);
 }
-template <int VALUES> OPS void group_sums(float *) {
+template <int VALUES, typename T> OPS void group_sums(T *) {
 }
 #else
 OPS void group_wait(int) {
 }
-template <int VALUES> OPS void group_sums(float *) {
+template <int VALUES, typename T> OPS void group_sums(T *) {
 }
 #endif
 
+/* name; for the emulation, elements of both and their bytes; the sum's type and PTX's letter for
+ * it; which bits of four bytes count; what PTX calls the instruction, and says of it. PIECES: of a
+ * row */
 #if GROUPS_LATER
-#define GROUP_PRODUCTS(type)                                                                       \
-    GROUP_LATER(type)                                                                              \
-    template <int ROWS, int COLUMNS, int STEPS, bool A_ALONG, bool B_ALONG, int ROW, int COLUMN>   \
-    OPS void group_products_##type(float *s, GroupFactor a, GroupFactor b) {                       \
+#define GROUP_PRODUCTS(name, left, right, size, T, letter, bits, shape, more)                      \
+    GROUP_LATER(name, left, right, size, T, letter, shape, more)                                   \
+    template <int ROWS, int COLUMNS, int PIECES, bool A_ALONG, bool B_ALONG, int ROW, int COLUMN>  \
+    OPS void group_products_##name(T *s, GroupFactor a, GroupFactor b) {                           \
         group_begin();                                                                             \
-        UNROLL(STEPS / 16)                                                                         \
-        for (int k = 0; k < STEPS / 8; k += 2) {                                                   \
-            uint64_t right = group_descriptor(b.at + k * b.step, b);                               \
+        UNROLL(PIECES / 2)                                                                         \
+        for (int k = 0; k < PIECES; k += 2) {                                                      \
+            uint64_t right_at = group_descriptor(group_piece(b, k * b.step), b);                   \
             UNROLL(ROWS / 64)                                                                      \
             for (int m = 0; m < ROWS / 64; m++) {                                                  \
-                uint64_t left = group_descriptor(a.at + k * a.step + m * 8 * a.side, a);           \
-                float *u = s + m * 2 * ROW, *v = u + ROW;                                          \
+                const char *rows = group_piece(a, k * a.step + m * 8 * a.side);                    \
+                uint64_t left_at = group_descriptor(rows, a);                                      \
+                T *u = s + m * 2 * ROW, *v = u + ROW;                                              \
                 if (COLUMNS == 64)                                                                 \
-                    group_wgmma_##type##_64<COLUMN, !A_ALONG, !B_ALONG>(u, v, left, right);        \
+                    group_wgmma_##name##_64<COLUMN, !A_ALONG, !B_ALONG>(u, v, left_at, right_at);  \
                 else                                                                               \
-                    group_wgmma_##type##_128<COLUMN, !A_ALONG, !B_ALONG>(u, v, left, right);       \
+                    group_wgmma_##name##_128<COLUMN, !A_ALONG, !B_ALONG>(u, v, left_at, right_at); \
             }                                                                                      \
         }                                                                                          \
         group_commit();                                                                            \
@@ -161,47 +178,66 @@ template <int VALUES> OPS void group_sums(float *) {
 #else
 #define GROUP_ROWS 0
 #endif
-/* Four matrices of 8 x 8: two along `first`, then those that are `second` further. */
-template <bool TURNED>
-OPS void group_load(uint32_t *to, const uint16_t *at, int first, int second) {
+/* Four matrices of 8 pieces: two along `first`, then those that are `second` further. */
+template <bool TURNED, uint32_t BITS>
+OPS void group_load(uint32_t *to, const char *at, int first, int second) {
     int l = warp_lane();
 #if GROUP_ROWS
-    const uint16_t *row = at + l / 8 % 2 * first + l / 16 * second + l % 8 * 8;
+    const char *row = at + 16 * (l / 8 % 2 * first + l / 16 * second + l % 8);
     if (TURNED) GROUP_LDMATRIX(".trans");
     else GROUP_LDMATRIX("");
 #else
     for (int i = 0; i < 4; i++) {
-        const uint16_t *m = at + i % 2 * first + i / 2 * second;
+        const uint16_t *m = (const uint16_t *)(at + 16 * (i % 2 * first + i / 2 * second));
         m += TURNED ? l % 4 * 16 + l / 4 : l / 4 * 8 + l % 4 * 2;
         to[i] = two_elements(m[0], m[TURNED ? 8 : 1]);
     }
 #endif
+    for (int i = 0; i < 4; i++) to[i] &= BITS;
 }
-#define GROUP_PRODUCTS(type)                                                                       \
-    template <int ROWS, int COLUMNS, int STEPS, bool A_ALONG, bool B_ALONG, int ROW, int COLUMN>   \
-    OPS void group_products_##type(float *s, GroupFactor a, GroupFactor b) {                       \
-        a.at += (int)threadIdx.x / 32 % 4 * 2 * a.side;                                            \
+#define GROUP_PRODUCTS(name, left, right, size, T, letter, bits, shape, more)                      \
+    template <int ROWS, int COLUMNS, int PIECES, bool A_ALONG, bool B_ALONG, int ROW, int COLUMN>  \
+    OPS void group_products_##name(T *s, GroupFactor a, GroupFactor b) {                           \
+        a.at = group_piece(a, (int)threadIdx.x / 32 % 4 * 2 * a.side);                             \
         UNROLL(1)                                                                                  \
-        for (int k = 0; k < STEPS / 8; k += 2) {                                                   \
-            uint32_t left[ROWS / 64][4], right[4];                                                 \
+        for (int k = 0; k < PIECES; k += 2) {                                                      \
+            uint32_t rows[ROWS / 64][4], columns[4];                                               \
             UNROLL(ROWS / 64)                                                                      \
             for (int m = 0; m < ROWS / 64; m++)                                                    \
-                group_load<!A_ALONG>(left[m], a.at + k * a.step + m * 8 * a.side, a.side, a.step); \
+                group_load<!A_ALONG, bits>(                                                        \
+                    rows[m], group_piece(a, k * a.step + m * 8 * a.side), a.side, a.step);         \
             UNROLL(COLUMNS / 16)                                                                   \
             for (int j = 0; j < COLUMNS / 8; j += 2) {                                             \
-                group_load<!B_ALONG>(right, b.at + k * b.step + j * b.side, b.step, b.side);       \
+                group_load<!B_ALONG, bits>(                                                        \
+                    columns, group_piece(b, k * b.step + j * b.side), b.step, b.side);             \
                 UNROLL(ROWS / 64)                                                                  \
                 for (int m = 0; m < ROWS / 64; m++) {                                              \
-                    float *u = s + m * 2 * ROW + 2 * j * COLUMN, *v = u + ROW;                     \
-                    add_products_##type(u, u + COLUMN, v, v + COLUMN, left[m], right);             \
-                    add_products_##type(u + 2 * COLUMN, u + 3 * COLUMN, v + 2 * COLUMN,            \
-                                        v + 3 * COLUMN, left[m], right + 2);                       \
+                    T *u = s + m * 2 * ROW + 2 * j * COLUMN, *v = u + ROW;                         \
+                    add_products_##name(u, u + COLUMN, v, v + COLUMN, rows[m], columns);           \
+                    add_products_##name(u + 2 * COLUMN, u + 3 * COLUMN, v + 2 * COLUMN,            \
+                                        v + 3 * COLUMN, rows[m], columns + 2);                     \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
     }
 #endif
-GROUP_PRODUCTS(f16)
-GROUP_PRODUCTS(bf16)
+#define GROUP_OF_16(name)                                                                          \
+    GROUP_PRODUCTS(name, element_##name, element_##name, 2, float, "f", ~0u,                       \
+                   "k16.f32." #name "." #name, GROUP_TURNED)
+GROUP_OF_16(f16)
+GROUP_OF_16(bf16)
+#define GROUP_OF_8(name, left, right, types)                                                       \
+    GROUP_PRODUCTS(name, element_##left, element_##right, 1, int32_t, "r", ~0u, "k32.s32." types,  \
+                   GROUP_INTS)
+GROUP_OF_8(u8, u8, u8, "u8.u8")
+GROUP_OF_8(i8, i8, i8, "s8.s8")
+GROUP_OF_8(u8_i8, u8, i8, "u8.s8")
+GROUP_OF_8(i8_u8, i8, u8, "s8.u8")
+enum : uint32_t { TF32_BITS = ~0x1fffu }; /* of an f32, what tf32 has */
+OPS float element_tf32(uint32_t r, int i) {
+    return element_f32(r & TF32_BITS, i);
+}
+GROUP_PRODUCTS(f32, element_tf32, element_tf32, 4, float, "f", TF32_BITS, "k8.f32.tf32.tf32",
+               GROUP_FLOATS)
 
 #endif

@@ -1,6 +1,7 @@
 /* CUDA: statements that are an instruction of a GPU each, as calls of runtime/tiles.h and
  * runtime/groups.h. */
 #include "codegen/c/gen.h"
+#include "ir/mma.h"
 
 static const char *address(Printer *p, const Tensor *t, const Expr *index) {
     return arena_printf(p->arena, "&%s", c_element(p, t, index));
@@ -29,6 +30,12 @@ static void print_fragment(Printer *p, const LStmt *l) {
            along ? "rows" : "steps", to, from, stride);
 }
 
+static const char *factor_types(Printer *p, const LStmt *l) {
+    const char *left = dtype_name(l->dtype);
+    return l->right == l->dtype ? left
+                                : arena_printf(p->arena, "%s_%s", left, dtype_name(l->right));
+}
+
 static void print_mma(Printer *p, const LStmt *l) {
     const char *sum[4];
     for (int i = 0; i < 4; i++) {
@@ -37,10 +44,8 @@ static void print_mma(Printer *p, const LStmt *l) {
         if (i % 2) at = moved(p, (Expr *)(uintptr_t)at, l->iargs[3]);
         sum[i] = address(p, l->tensor, at);
     }
-    const char *right =
-        l->right == l->dtype ? "" : arena_printf(p->arena, "_%s", dtype_name(l->right));
-    c_line(p, "add_products_%s%s(%s, %s, %s, %s, %s, %s);", dtype_name(l->dtype), right, sum[0],
-           sum[1], sum[2], sum[3], address(p, l->args[0], l->iargs[0]),
+    c_line(p, "add_products_%s(%s, %s, %s, %s, %s, %s);", factor_types(p, l), sum[0], sum[1],
+           sum[2], sum[3], address(p, l->args[0], l->iargs[0]),
            address(p, l->args[1], l->iargs[1]));
 }
 
@@ -51,12 +56,19 @@ static int64_t elements_of(const LStmt *l, int i) {
     return n;
 }
 
-/* Of factor f: address, and distances of matrices of 8 x 8 along its side and along the steps. */
+static int64_t piece_of(DType t) {
+    return MMA_PIECE / (int64_t)dtype_bytes(t);
+}
+
+/* Of factor f: address, and distances of matrices of 8 pieces of 16 bytes along its side and along
+ * the steps, in pieces. */
 static const char *group_factor(Printer *p, const LStmt *l, int f) {
     int at = f * PRODUCTS_FACTOR;
+    int64_t piece = piece_of(l->args[f]->dtype);
     return arena_printf(p->arena, "GroupFactor{%s, %lld, %lld}",
-                        address(p, l->args[f], l->iargs[at]), (long long)elements_of(l, at + 3),
-                        (long long)elements_of(l, at + 4));
+                        address(p, l->args[f], l->iargs[at]),
+                        (long long)(elements_of(l, at + 3) / piece),
+                        (long long)(elements_of(l, at + 4) / piece));
 }
 
 void c_group(Printer *p, const LStmt *l) {
@@ -69,13 +81,14 @@ void c_group(Printer *p, const LStmt *l) {
         return;
     }
     Str form = str_new(p->arena);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 2; i++)
         str_fmt(&form, "%lld, ", (long long)elements_of(l, PRODUCTS_SIZES + i));
+    str_fmt(&form, "%lld, ", (long long)(elements_of(l, PRODUCTS_SIZES + 2) / piece_of(l->dtype)));
     for (int f = 0; f < 2; f++) /* are neighbours in memory steps? */
         str_add(&form, elements_of(l, f * PRODUCTS_FACTOR + 2) == 1 ? "true, " : "false, ");
     str_fmt(&form, "%lld, %lld", (long long)elements_of(l, PRODUCTS_SUMS),
             (long long)elements_of(l, PRODUCTS_SUMS + 1));
-    c_line(p, "group_products_%s<%s>(%s, %s, %s);", dtype_name(l->dtype), str_c(&form),
+    c_line(p, "group_products_%s<%s>(%s, %s, %s);", factor_types(p, l), str_c(&form),
            address(p, l->tensor, l->index), group_factor(p, l, 0), group_factor(p, l, 1));
 }
 

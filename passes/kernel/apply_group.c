@@ -6,7 +6,8 @@
  * i and h run over rows, j and e over columns, k over all steps of a round. Rows are 64*i + 16*w +
  * 8*h + g, columns 8*j + 2*t + e, where the innermost block loops are w, g and t: the warps of a
  * group, and the threads of a warp as for loops bound `mma`. Both factors have copies in shared
- * memory, made of matrices of 8 x 8 neighbours. */
+ * memory, made of matrices of 8 rows of 16 neighbouring bytes. */
+#include "ir/mma.h"
 #include "passes/kernel/apply.h"
 
 enum { EIGHT = 8 };
@@ -75,10 +76,11 @@ static void add_factor(Apply *a, const Chain *c, int f, LStmt *l) {
     }
     if (!copy) BUG("kernel %s: a factor of a group's product has no copy", a->kernel->name);
     Expr *at = apply_stage_offset(a, copy);
+    DType type = copy->stage->copy->dtype;
     bool rows = f == 0;
     int64_t d[PRODUCTS_FACTOR] = {0, distance(a, c, s, at, rows ? s->lane : s->own, 1),
                          distance(a, c, s, at, c->steps, 1), 0,
-                         distance(a, c, s, at, c->steps, EIGHT)};
+                         distance(a, c, s, at, c->steps, MMA_PIECE / (int)dtype_bytes(type))};
     d[3] = distance(a, c, s, at, rows ? s->own : s->tiles, 1);
     int64_t tiles = rows ? EIGHT * d[3] : d[3], lane = rows ? d[1] : 2 * d[1];
     bool one = expr_is(s->tiles->extent, 1);
@@ -86,7 +88,7 @@ static void add_factor(Apply *a, const Chain *c, int f, LStmt *l) {
         distance(a, c, s, at, s->lane, 1) != lane ||
         (rows && distance(a, c, s, at, s->warp, 1) != 2 * d[3]))
         BUG("kernel %s: a copy is no group's matrix", a->kernel->name);
-    l->dtype = copy->stage->copy->dtype;
+    *(f ? &l->right : &l->dtype) = type;
     l->args[f] = copy->buffer;
     l->iargs[f * PRODUCTS_FACTOR] = at_value(a, c, s, at, NULL, 0);
     for (int i = 1; i < PRODUCTS_FACTOR; i++)

@@ -66,11 +66,12 @@ struct Copy { /* that arrives when it is waited for */
     const void *from; /* 0: zeros */
     unsigned bytes, group;
 };
+struct Thread;
 struct Wgmma { /* products that are added up when they are waited for (runtime/groups.h) */
-    float (*value)(uint16_t);
-    float *sum[2]; /* of two rows; `column` apart */
+    void (*add)(const Thread *, const Wgmma *);
+    void *sum[2];  /* of two rows; `column` apart */
     uint64_t a, b; /* matrix descriptors */
-    int columns, column;
+    int size, columns, column; /* size: of an element */
     bool a_turned, b_turned;
     unsigned group;
 };

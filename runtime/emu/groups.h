@@ -6,7 +6,7 @@
 
 namespace onnxcc_emu {
 
-enum { SHARED_BEGIN = 1024, SHARED_MOST = 1 << 18, WGMMA_ROWS = 64, WGMMA_STEPS = 16 };
+enum { SHARED_BEGIN = 1024, SHARED_MOST = 1 << 18, PIECE = 16, WGMMA_BYTES = 32 };
 
 inline void wrong(const char *what) {
     fprintf(stderr, "cuda_emu: thread %u of block %u: %s\n", machine->current->index.x,
@@ -29,14 +29,17 @@ inline unsigned shared_address(const void *p) {
 inline unsigned field(uint64_t d, int at) {
     return (unsigned)(d >> at & 0x3fff) << 4;
 }
-/* Element (i, k), i along the side. Matrices of 8 rows of 16 bytes: rows are neighbours along the
- * side, what is in them along the steps; turned, the other way round. The leading offset is that of
- * matrices along the steps, the stride offset that along the side. */
-inline const uint16_t *element(uint64_t d, bool turned, int i, int k) {
-    unsigned at = field(d, 0) + (unsigned)(i / 8) * field(d, 32) + (unsigned)(k / 8) * field(d, 16);
-    at += turned ? (unsigned)(k % 8 * 16 + i % 8 * 2) : (unsigned)(i % 8 * 16 + k % 8 * 2);
+/* Element (i, k), i along the side, of so many bytes. Matrices of 8 rows of 16 bytes: rows are
+ * neighbours along the side, what is in them along the steps; turned, the other way round (of 16
+ * bits). The leading offset is that of matrices along the steps, the stride offset is along the
+ * side. */
+inline const unsigned char *element(uint64_t d, bool turned, int size, int i, int k) {
+    int n = PIECE / size, first = turned ? k % n : i % 8, second = turned ? i % 8 : k % n;
+    unsigned at = field(d, 0) + (unsigned)(i / 8) * field(d, 32) + (unsigned)(k / n) * field(d, 16);
+    at += (unsigned)(first * PIECE + second * size);
     if (d >> 46) wrong("a matrix descriptor with a swizzle or an offset of its base");
-    return (const uint16_t *)(machine->shared + at - SHARED_BEGIN);
+    if (turned && size != 2) wrong("a matrix that wgmma does not turn");
+    return machine->shared + at - SHARED_BEGIN;
 }
 
 /* ---- products ---- */
@@ -49,18 +52,46 @@ inline void note_wgmma(const Wgmma *w) {
 #if defined(ONNXCC_EMU_RACES)
     void *code = __builtin_return_address(0);
     const Thread *t = machine->current;
-    for (int k = 0; k < WGMMA_STEPS; k++) {
+    int size = w->size;
+    for (int k = 0; k < WGMMA_BYTES / size; k++) {
         for (int h = 0; h < 2; h++)
-            look((uintptr_t)element(w->a, w->a_turned, row_of_thread(t, h), k), 2, false, code);
+            look((uintptr_t)element(w->a, w->a_turned, size, row_of_thread(t, h), k),
+                 (size_t)size, false, code);
         for (int j = (int)(t->index.x % WARP); j < w->columns; j += WARP)
-            look((uintptr_t)element(w->b, w->b_turned, j, k), 2, false, code);
+            look((uintptr_t)element(w->b, w->b_turned, size, j, k), (size_t)size, false, code);
     }
 #else
     (void)w;
 #endif
 }
-inline void wgmma(float (*value)(uint16_t), int columns, int column, bool a_turned, bool b_turned,
-                  float *s, float *t, uint64_t a, uint64_t b) {
+/* Its bits, the first ones of a register. */
+inline uint32_t register_of(const unsigned char *from, int size) {
+    uint32_t r = 0;
+    memcpy(&r, from, (size_t)size);
+    return r;
+}
+/* This thread's part: rows g and g + 8 of its warp's, columns 2*t and 2*t + 1 of every 8. */
+template <typename T, int SIZE, T (*left)(uint32_t, int), T (*right)(uint32_t, int),
+          T (*add)(T, T, T)>
+void add_wgmma(const Thread *own, const Wgmma *w) {
+    enum { STEPS = WGMMA_BYTES / SIZE };
+    T a[2][STEPS];
+    for (int h = 0; h < 2; h++)
+        for (int k = 0; k < STEPS; k++) {
+            int row = row_of_thread(own, h);
+            a[h][k] = left(register_of(element(w->a, w->a_turned, SIZE, row, k), SIZE), 0);
+        }
+    for (int i = 0; i < w->columns / 4; i++)
+        for (int k = 0; k < STEPS; k++) {
+            int column = i / 2 * 8 + (int)(own->index.x % 4) * 2 + i % 2;
+            T b = right(register_of(element(w->b, w->b_turned, SIZE, column, k), SIZE), 0);
+            for (int h = 0; h < 2; h++) {
+                T *sum = (T *)w->sum[h] + i * w->column;
+                *sum = add(*sum, a[h][k], b);
+            }
+        }
+}
+inline void wgmma(const Wgmma &what) {
     Machine *m = machine;
     Thread *own = m->current;
     for (int i = 0; i < m->n; i++)
@@ -70,25 +101,13 @@ inline void wgmma(float (*value)(uint16_t), int columns, int column, bool a_turn
         own->products = (Wgmma *)realloc(own->products, own->products_room * sizeof(Wgmma));
         if (!own->products) abort();
     }
-    Wgmma w = {value, {s, t}, a, b, columns, column, a_turned, b_turned, own->product_groups};
-    own->products[own->n_products++] = w;
-    note_wgmma(&w);
+    Wgmma *w = &own->products[own->n_products++];
+    *w = what;
+    w->group = own->product_groups;
+    note_wgmma(w);
 }
 inline void wgmma_commit() {
     machine->current->product_groups++;
-}
-/* This thread's part: rows g and g + 8 of its warp's, columns 2*t and 2*t + 1 of every 8. */
-inline void add_wgmma(const Thread *own, const Wgmma *w) {
-    float a[2][WGMMA_STEPS];
-    for (int h = 0; h < 2; h++)
-        for (int k = 0; k < WGMMA_STEPS; k++)
-            a[h][k] = w->value(*element(w->a, w->a_turned, row_of_thread(own, h), k));
-    for (int i = 0; i < w->columns / 4; i++)
-        for (int k = 0; k < WGMMA_STEPS; k++) {
-            int column = i / 2 * 8 + (int)(own->index.x % 4) * 2 + i % 2;
-            float b = w->value(*element(w->b, w->b_turned, column, k));
-            for (int h = 0; h < 2; h++) w->sum[h][i * w->column] += a[h][k] * b;
-        }
 }
 inline void wgmma_wait(unsigned open) {
     Thread *own = machine->current;
@@ -100,7 +119,7 @@ inline void wgmma_wait(unsigned open) {
             continue;
         }
         note_wgmma(&w);
-        add_wgmma(own, &w);
+        w.add(own, &w);
     }
     own->n_products = n;
     own->unfenced = false;
