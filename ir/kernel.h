@@ -147,6 +147,8 @@ typedef struct Stage {
                    1 + ahead + behind times */
     bool bulk;  /* a constant, stored so that the copy's elements are neighbours, in its order: sent
                    by all threads together */
+    bool box;   /* a box of a tensor in memory: the same, by a tensor map; the copy lies as products
+                   of groups of warps read it (LStmt BOX) */
 } Stage;
 
 typedef enum NestKind { NEST_LOOP, NEST_STMT, NEST_STAGE } NestKind;

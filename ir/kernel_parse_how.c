@@ -99,6 +99,7 @@ static Stage *parse_stage(KParse *p, Kernel *k) {
     if (lex_accept_word(p->lex, "behind") && !lex_int(p->lex, &behind)) return NULL;
     g->ahead = (int)ahead, g->behind = (int)behind;
     g->bulk = lex_accept_word(p->lex, "bulk");
+    g->box = lex_accept_word(p->lex, "box");
     return g;
 }
 

@@ -105,6 +105,7 @@ static void print_stage(Str *s, const Kernel *k, const Stage *g) {
     if (g->ahead) str_fmt(s, " ahead %d", g->ahead);
     if (g->behind) str_fmt(s, " behind %d", g->behind);
     if (g->bulk) str_add(s, " bulk");
+    if (g->box) str_add(s, " box");
     str_char(s, '\n');
 }
 

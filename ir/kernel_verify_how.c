@@ -123,7 +123,11 @@ static void check_stage(Check *c, Nest *n) {
         verify_fail(c->v, n, "at most %d rounds ahead", MOST_AHEAD);
     if (g->behind < 0 || g->behind > MIN(g->ahead, MOST_BEHIND))
         verify_fail(c->v, n, "at most %d rounds behind, and no more than ahead", MOST_BEHIND);
-    if (g->bulk && !g->ahead) verify_fail(c->v, n, "it is sent in the round that reads it");
+    if ((g->bulk || g->box) && !g->ahead)
+        verify_fail(c->v, n, "it is sent in the round that reads it");
+    for (int i = 0; g->box && around && i < around->n_child; i++)
+        if (has_place(around->child[i], g->stmt) && around->child[i]->bind != BIND_GROUP)
+            verify_fail(c->v, n, "a box is read by products of groups of warps alone");
     if (!read) verify_fail(c->v, n, "nothing behind the copy reads it");
     check_region(c, n);
     if (!is_product_sum(g->stmt) || g->factor < 0 || g->factor > 1) {

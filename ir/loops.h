@@ -28,7 +28,10 @@
 #include "ir/kernel.h"
 
 /* iargs of PRODUCTS: what it has of each factor, its sizes, the distances of its sums */
-enum { PRODUCTS_FACTOR = 5, PRODUCTS_SIZES = 10, PRODUCTS_SUMS = 13, PRODUCTS_ARGS = 15 };
+enum { PRODUCTS_FACTOR = 6, PRODUCTS_SIZES = 12, PRODUCTS_SUMS = 15, PRODUCTS_ARGS = 17 };
+/* iargs of BOX: where the tensor begins, the copy's number; of each dimension, innermost first,
+ * coordinate, extent, distance in memory and elements of the box */
+enum { BOX_DIMS = 2, BOX_AT = 0, BOX_EXTENT, BOX_STRIDE, BOX_SIZE, BOX_DIM, BOX_MOST_DIMS = 5 };
 
 typedef enum LKind {
     L_FOR,     /* var in lo..hi, bind; body */
@@ -60,14 +63,15 @@ typedef enum LKind {
      * tensor[index + iargs[2] * (which row) + iargs[3] * (which column)] */
     L_MMA,
     /* CUDA, by groups of four warps: a product of two matrices of `dtype` and `right` in shared
-     * memory is on its way to be added to one in f32, of integers in i32. iargs[10..12]: its rows,
-     * columns and steps. Element (i, k) of factor f, i along its side (rows, or columns of the
-     * right one), is args[f][at + i%8*S + k%P*K + i/8*S8 + k/P*K8] with at, S, K, S8, K8 =
-     * iargs[5*f..], where P elements have 16 bytes, S is P and K 1; of 16 bits also the other way
-     * round. Of f32 the last 13 bits are left out (ir/mma.h). Warp w of the group has rows 16*w..
-     * 16*w + 15 of every 64; of each 16 x 8 thread 4*g + t holds what it holds of an MMA's: row g +
-     * 8*h, column 2*t + e of the j-th eight columns of the m-th 64 rows are tensor[index + (m*2 +
-     * h)*iargs[13] + (j*2 + e)*iargs[14]] */
+     * memory is on its way to be added to one in f32, of integers in i32. iargs[PRODUCTS_SIZES..]:
+     * its rows, columns and steps. Element (i, k) of factor f, i along its side (rows, or columns
+     * of the right one), is args[f][at + i%8*S + k%P*K + i/8*S8 + k/P*K8] with at, S, K, S8, K8, W
+     * = iargs[PRODUCTS_FACTOR*f..], where P elements have 16 bytes, S is P and K 1; of 16 bits also
+     * the other way round; and W 0. With W > 0 it lies as BOX has left it in rows of W bytes
+     * (loops_box_element). Of f32 the last 13 bits are left out (ir/mma.h). Warp w of the group has
+     * rows 16*w..16*w + 15 of every 64; of each 16 x 8 thread 4*g + t holds what it holds of an
+     * MMA's: row g + 8*h, column 2*t + e of the j-th eight columns of the m-th 64 rows are
+     * tensor[index + (m*2 + h)*R + (j*2 + e)*C] with R, C = iargs[PRODUCTS_SUMS..] */
     L_PRODUCTS,
     /* CUDA: until all PRODUCTS of this thread but the last `lo` are added up, to tensor; what it
      * has copied can be read by PRODUCTS behind the next barrier */
@@ -76,7 +80,13 @@ typedef enum LKind {
      * memory, sent by all threads of the block together; they arrive for one of them at its next
      * WAIT and BULK_WAIT with the same number, iargs[1] of `width` such */
     L_BULK,
-    L_BULK_WAIT, /* CUDA: until the BULK with number `lo` of `width` has arrived */
+    /* CUDA: the same of a box of a tensor in memory, which begins at args[0][iargs[0]]. Elements
+     * follow each other in the order of the box, but pieces of 16 bytes change places within 8 rows
+     * (swizzle, loops_box_element): the innermost dimension, whose elements are neighbours, has
+     * `row` bytes, 32, 64 or 128. What lies outside of the tensor is zero */
+    L_BOX,
+    /* CUDA: until the `each` copies (BULK, BOX) with number `lo` of `width` have arrived */
+    L_BULK_WAIT,
     L_LAUNCH, /* host: run kernel `func` with tensors args[] over its parallel space `hi`;
                  `lo`: scratch bytes per thread;
                   iargs[0]: about how many scalar operations an item costs */
@@ -120,6 +130,7 @@ struct LStmt {
     Var *var;
     Bind bind;
     int width; /* vector: lanes per step wanted; 0: the printer chooses */
+    int each;  /* BULK, BOX, BULK_WAIT: how many copies have the same number */
     Expr *lo, *hi, *cond, *value, *index;
     bool device; /* LAUNCH, CALL: runs there; PLACE: in its arena; COPY: to it */
     Tensor *tensor;
@@ -187,6 +198,12 @@ int64_t lfunc_threads(const LFunc *);
 bool lfunc_differs(const LFunc *, const Expr *);
 /* its own, not its bodies' */
 void lstmt_each_expr(const LStmt *, void (*fn)(void *user, Expr *), void *user);
+/* Of element `at` of a shared copy in rows of so many bytes: where it lies. Bits 4.. of its place
+ * are added to bits 7.., without carry, as tensor maps do it (CU_TENSOR_MAP_SWIZZLE_*). */
+int64_t loops_box_element(int64_t at, int64_t row, size_t bytes);
+/* BOX: its dimensions, and bytes of a row */
+int lbox_dims(const LStmt *);
+int64_t lbox_row(const LStmt *);
 /* the first loop over it; NULL: none */
 LStmt *lfunc_find_loop(const LFunc *, const Var *);
 /* What a function mentions, in the order of the text (a derived symbol after those of its

@@ -1,15 +1,17 @@
 /* Products of matrices by groups of four warps: their text, and what they demand.
  *
- *   products f16 128 128 32 %acc[o; R, C] += %a[p; S, K, S8, K8] * %b[q; S, K, S8, K8]
+ *   products f16 128 128 32 %acc[o; R, C] += %a[p; S, K, S8, K8] * %b[q; S, K, S8, K8] rows 64
  *   products_wait 1 %acc
  *
  * The numbers are rows, columns and steps. R and C are the distances of a thread's
  * sums along rows and columns, S and K of elements of a matrix of 8 rows of 16 bytes along the side
- * and along the steps, S8 and K8 of such matrices. `products u8 i8`: of factors of two types. */
+ * and along the steps, S8 and K8 of such matrices. `products u8 i8`: of factors of two types. `rows
+ * 64`: the factor lies as a box has left it, in rows of 64 bytes, of steps; or in rows of the side,
+ * then those of the next columns behind all steps. */
 #include "ir/loops_verify.h"
 #include "ir/mma.h"
 
-enum { DISTANCES = PRODUCTS_FACTOR - 1, GROUP = 128, ROWS = 64 };
+enum { DISTANCES = 4, ROW_BYTES = 5, GROUP = 128, ROWS = 64 };
 
 /* ---- text ---- */
 static void print_factor(Str *s, const LStmt *l, int f) {
@@ -19,6 +21,10 @@ static void print_factor(Str *s, const LStmt *l, int f) {
         expr_print(s, l->iargs[f * PRODUCTS_FACTOR + i]);
     }
     str_char(s, ']');
+    const Expr *row = l->iargs[f * PRODUCTS_FACTOR + ROW_BYTES];
+    if (expr_is(row, 0)) return;
+    str_add(s, " rows ");
+    expr_print(s, row);
 }
 
 void lprint_group(Str *s, const LStmt *l) {
@@ -55,7 +61,10 @@ static bool parse_factor(LParse *p, LStmt *l, int f) {
         if (!lex_expect(x, i == 0 ? '[' : i == 1 ? ';' : ',')) return false;
         if (!lparse_expr(p, DT_INDEX, &l->iargs[f * PRODUCTS_FACTOR + i])) return false;
     }
-    return lex_expect(x, ']');
+    int64_t row = 0;
+    if (!lex_expect(x, ']') || (lex_accept_word(x, "rows") && !lex_int(x, &row))) return false;
+    l->iargs[f * PRODUCTS_FACTOR + ROW_BYTES] = expr_int(p->k.ctx, row);
+    return true;
 }
 
 static bool parse_products(LParse *p, LStmt *l) {
@@ -104,8 +113,12 @@ static void check_factor(Verify *v, const LStmt *l, int f) {
     verify_access(v, t, l->iargs[at]);
     if (t->space != SP_SHARED || t->dtype != type)
         complain(v, "%%%s is no shared matrix of %s", t->name, dtype_name(type));
-    if (!(side == piece && step == 1) && !(side == 1 && step == piece && dtype_bytes(type) == 2))
-        complain(v, "%%%s is not made of matrices of 8 rows of 16 bytes", t->name);
+    int64_t row = number(l, at + ROW_BYTES) / (int64_t)dtype_bytes(type), far = row ? row : piece;
+    if (!(side == far && step == 1) && !(side == 1 && step == far && dtype_bytes(type) == 2))
+        complain(v, "%%%s is not made of %s", t->name,
+                 row ? "such rows" : "matrices of 8 rows of 16 bytes");
+    if (row && (number(l, at + 3) != 8 * side || number(l, at + 4) != piece * step))
+        complain(v, "rows of %%%s are not neighbours", t->name);
     for (int i = 3; i <= DISTANCES; i++)
         if (number(l, at + i) < 1 || number(l, at + i) % piece)
             complain(v, "matrices of %%%s do not lie at multiples of 16 bytes", t->name);

@@ -37,6 +37,10 @@ bool lparse_group(LParse *, LStmt *);
 void lprint_bulk(Str *, const LStmt *);
 bool lparse_bulk(LParse *, LStmt *);
 
+/* ---- loops_box.c: what such a copy reads, where it is a box of a tensor ---- */
+void lprint_box(Str *, const LStmt *);
+bool lparse_box(LParse *, LStmt *);
+
 void lprint_stmt(LPrint *, const LStmt *);
 void lprint_func(LPrint *, const LFunc *);
 void loops_print_noted(LPrint *, const Loops *);

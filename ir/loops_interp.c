@@ -173,7 +173,7 @@ static void run_together(Interp *it, const LStmt *l) {
     if (l->kind == L_MMA) linterp_mma(it, l);
     if (l->kind == L_PRODUCTS) linterp_products(it, l);
     if (l->kind == L_PRODUCTS_WAIT) linterp_products_wait(it, l);
-    if (l->kind == L_BULK) linterp_bulk(it, l);
+    if (l->kind == L_BULK || l->kind == L_BOX) linterp_bulk(it, l);
     if (l->kind == L_BULK_WAIT) linterp_bulk_wait(it, l);
     if (l->kind == L_CALL) linterp_fail(it, "a function that only GPUs have");
     if (l->kind == L_IF) run_team(it, common_value(it, l->cond) ? &l->body : &l->other);

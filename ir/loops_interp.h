@@ -23,6 +23,8 @@ typedef struct Copy { /* that arrives when it is waited for */
     char *to;
     const char *from; /* NULL: zeros */
     size_t bytes;
+    const LStmt *box; /* BOX; NULL: neighbours */
+    int64_t *numbers; /* of its iargs */
 } Copy;
 typedef struct Products { /* of all groups, that are added up when they are waited for */
     const LStmt *stmt;
@@ -71,6 +73,8 @@ void linterp_add_product(DType sum_type, ScalarValue *sum, ScalarValue a, Scalar
 /* ---- loops_interp_group.c; of all groups of the block ---- */
 void linterp_products(Interp *, const LStmt *);
 void linterp_products_wait(Interp *, const LStmt *);
+
+/* ---- loops_interp_bulk.c; by all threads of the block ---- */
 void linterp_bulk(Interp *, const LStmt *);
 void linterp_bulk_wait(Interp *, const LStmt *);
 

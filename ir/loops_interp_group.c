@@ -1,6 +1,5 @@
 /* Runs products of matrices by groups of four warps. They read their factors, and are added up,
- * when they are waited for: what is overwritten before shows. And copies that the threads of a
- * block send together, which arrive then, too. */
+ * when they are waited for: what is overwritten before shows. */
 #include "ir/loops_interp.h"
 #include "ir/mma.h"
 
@@ -25,10 +24,14 @@ void linterp_products(Interp *it, const LStmt *l) {
 /* Element (i, k), i along the side, of the factor that the thread's group multiplies. */
 static ScalarValue element(Interp *it, const Products *p, int64_t thread, int f, int64_t i,
                            int64_t k) {
-    const int64_t *o = p->thread[thread].factor[f];
+    const int64_t *o = p->thread[thread].factor[f], row = o[5];
     DType type = f ? p->stmt->right : p->stmt->dtype;
     int64_t piece = MMA_PIECE / (int64_t)dtype_bytes(type);
-    int64_t at = o[0] + i % 8 * o[1] + k % piece * o[2] + i / 8 * o[3] + k / piece * o[4];
+    int64_t steps = linterp_index(it, p->stmt->iargs[PRODUCTS_SIZES + 2]);
+    int64_t at = i % 8 * o[1] + k % piece * o[2] + i / 8 * o[3] + k / piece * o[4];
+    if (row && o[1] == 1) at += i / o[2] * (steps - 1) * o[2]; /* columns of such rows */
+    at += o[0];
+    if (row) at = loops_box_element(at, row, dtype_bytes(type));
     const char *value = linterp_address(it, p->stmt->args[f], at);
     uint32_t bits;
     if (!value || type != DT_F32) return value ? scalar_load(type, value) : (ScalarValue){0};
@@ -71,38 +74,5 @@ void linterp_products_wait(Interp *it, const LStmt *l) {
     for (int64_t i = ended; i < it->products.n; i++)
         it->products.at[i - ended] = it->products.at[i];
     it->products.n -= (int)ended;
-    it->generation++;
-}
-
-/* ---- copies by all threads ---- */
-enum { OF_ALL = -1 };
-
-void linterp_bulk(Interp *it, const LStmt *l) {
-    linterp_choose(it, 0);
-    int64_t to = linterp_index(it, l->index), from = linterp_index(it, l->iargs[0]);
-    Copy c = {.thread = OF_ALL, .group = (int)linterp_index(it, l->iargs[1])};
-    c.to = linterp_address(it, l->tensor, to);
-    c.from = linterp_address(it, l->args[0], from);
-    linterp_address(it, l->tensor, to + l->hi->i - 1);
-    linterp_address(it, l->args[0], from + l->hi->i - 1);
-    c.bytes = (size_t)l->hi->i * dtype_bytes(l->tensor->dtype);
-    if (!it->failed) vec_push(it->arena, &it->copies, c);
-}
-
-void linterp_bulk_wait(Interp *it, const LStmt *l) {
-    linterp_choose(it, 0);
-    int64_t number = linterp_index(it, l->lo);
-    int n = 0, arrived = 0;
-    for (int i = 0; i < it->copies.n; i++) {
-        const Copy c = it->copies.at[i];
-        if (c.thread != OF_ALL || c.group != number) {
-            it->copies.at[n++] = c;
-            continue;
-        }
-        memcpy(c.to, c.from, c.bytes);
-        arrived++;
-    }
-    it->copies.n = n;
-    if (arrived != 1) linterp_fail(it, "%d copies arrive where one is waited for", arrived);
     it->generation++;
 }

@@ -115,7 +115,8 @@ void lleaf_operands(Ctx *c, LStmt *l) {
                 [L_FRAGMENT] = {1, 3},
                 [L_MMA] = {2, 4},
                 [L_PRODUCTS] = {2, PRODUCTS_ARGS},
-                [L_BULK] = {1, 2}};
+                [L_BULK] = {1, 2},
+                [L_BOX] = {1, BOX_DIMS}};
     if (l->kind >= LEN(room) || !room[l->kind].args) return;
     l->n_args = room[l->kind].args, l->n_iargs = room[l->kind].iargs;
     l->args = NEW_ARRAY(c->perm, Tensor *, l->n_args);

@@ -284,6 +284,7 @@ static bool parse_stmt(LParse *p, LBody *body) {
         {"mma", L_MMA, lparse_leaf},        {"products", L_PRODUCTS, lparse_group},
         {"products_wait", L_PRODUCTS_WAIT, lparse_group},
         {"bulk", L_BULK, lparse_bulk},      {"bulk_wait", L_BULK_WAIT, lparse_bulk},
+        {"box", L_BOX, lparse_bulk},
     };
     bool device = lex_accept_word(p->k.lex, "device");
     for (int i = 0; i < LEN(forms); i++) {

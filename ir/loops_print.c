@@ -208,6 +208,7 @@ void lprint_stmt(LPrint *p, const LStmt *l) {
         lprint_group(s, l);
         break;
     case L_BULK:
+    case L_BOX:
     case L_BULK_WAIT:
         lprint_bulk(s, l);
         break;

@@ -272,6 +272,7 @@ static void check_stmt(Verify *v, const LStmt *l) {
         verify_group(v, l);
         break;
     case L_BULK:
+    case L_BOX:
     case L_BULK_WAIT:
         verify_bulk(v, l);
         break;

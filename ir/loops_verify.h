@@ -38,6 +38,9 @@ void verify_group(Verify *, const LStmt *);
 /* ---- loops_bulk.c ---- */
 void verify_bulk(Verify *, const LStmt *);
 
+/* ---- loops_box.c ---- */
+void verify_box(Verify *, const LStmt *);
+
 /* ---- loops_verify_block.c; what enters a body returns the state outside ---- */
 Blocks verify_block_for(Verify *, const LStmt *);
 Blocks verify_block_if(Verify *, const LStmt *);

@@ -278,9 +278,10 @@ struct onnxcc_weights_header {
  * hook. Does nothing once a hook has stopped the run. */
 void onnxcc_launch(struct onnxcc_frame *, int kernel, onnxcc_kernel_fn, void *const *bufs,
                    int64_t total, int64_t item_ops, int64_t scratch_bytes_per_thread);
-/* Runs a kernel on the device; `kernel` is its description in the image. */
+/* Runs a kernel on the device; `kernel` is its description in the image, `maps` the numbers of its
+ * tensor maps (runtime/cuda.h). */
 void onnxcc_device_launch(struct onnxcc_frame *, int step, const void *kernel, void *const *bufs,
-                          int64_t total);
+                          const int64_t *maps, int64_t total);
 /* To the device's memory or to the host's. `input` >= 0: what is copied is that input. */
 void onnxcc_device_copy(struct onnxcc_frame *, int step, int input, void *to, const void *from,
                         int64_t bytes, int to_device);
@@ -402,7 +403,7 @@ struct onnxcc_device {
     void (*room_done)(void *state);
     int (*status)(void *state);
     void (*launch)(struct onnxcc_frame *, int step, const void *kernel, void *const *bufs,
-                   int64_t total);
+                   const int64_t *maps, int64_t total);
     void (*copy)(struct onnxcc_frame *, int step, int input, void *to, const void *from,
                  int64_t bytes, int to_device);
     void (*input)(struct onnxcc_frame *, int step, int k, int64_t bytes);

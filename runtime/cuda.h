@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define ONNXCC_CUDA_MAGIC "ONNXCUD2"
+#define ONNXCC_CUDA_MAGIC "ONNXCUD3"
 
 struct onnxcc_cuda_image {
     char magic[8];
@@ -34,10 +34,22 @@ struct onnxcc_cuda_use {
     int32_t registers, stack, shared, spill_stores, spill_loads;
 };
 
+/* A tensor map, which a launch of EXACT code makes of a buffer and the program's numbers: how many
+ * elements in front of the tensor; of each dimension, innermost first, extent and distance in
+ * elements, the first distance being 1. */
+enum { ONNXCC_CUDA_MAP_DIMS = 5, ONNXCC_CUDA_MAPS = 4 /* of a launch */ };
+struct onnxcc_cuda_map {
+    int32_t buf;                        /* position in the launch's list */
+    int32_t type;                       /* of its elements: CUtensorMapDataType */
+    int32_t bytes;                      /* of an element */
+    int32_t n_dims;
+    int32_t size[ONNXCC_CUDA_MAP_DIMS]; /* of the box; the first one decides the swizzle */
+};
+
 /* A launch takes, in this order: the buffers args[0..n_bufs) (positions in the launch's list), the
  * symbols args[n_bufs..) (slots), with FAULTS the address of a 32-bit flag, with SCRATCH an address
- * and the bytes of each share (64 bits), then lo and hi. Symbols, lo and hi have 32 bits with
- * SMALL, else 64. */
+ * and the bytes of each share (64 bits), then lo and hi, then tensor maps (128 bytes, by value).
+ * Symbols, lo and hi have 32 bits with SMALL, else 64. */
 enum { ONNXCC_CUDA_FAULTS = 1, ONNXCC_CUDA_SCRATCH = 2, ONNXCC_CUDA_SMALL = 4 };
 struct onnxcc_cuda_kernel {
     int32_t at;        /* of this struct itself */
@@ -50,6 +62,7 @@ struct onnxcc_cuda_kernel {
     int32_t max_blocks, threads;
     int32_t shared; /* bytes of dynamic shared memory that a launch asks for */
     int32_t module; /* which one holds it */
+    int32_t n_maps, maps; /* struct onnxcc_cuda_map */
 };
 
 #endif

@@ -7,6 +7,11 @@
  * steps of 8 rows. `side` is the distance of two matrices that are neighbours along
  * the rows, `step` along the steps.
  *
+ * Or it lies as a tensor map has left it (A_ROW, B_ROW > 0): in rows of so many bytes, of steps
+ * where `along` is true; of rows of the factor where it is not, then those of the next so many
+ * bytes of these lie behind all steps. Bits 4.. of an address are those of the element's place
+ * there, with bits 7.. added without carry (swizzle).
+ *
  * Warp w of a group has rows 16*w..16*w + 15 of every 64. Thread 4*g + t of it holds of each 16 x 8
  * of the sum what runtime/tiles.h says: row g + 8*h of the 16, column 2*t + e of the 8; they are
  * s[(row / 64 * 2 + h) * ROW + (column / 8 * 2 + e) * COLUMN]. */
@@ -27,10 +32,10 @@
 /* ---- shared memory of a size that the launch says ---- */
 #if defined(ONNXCC_CUDA_EMU)
 #define SHARED_BYTES(n)                                                                            \
-    __shared__ __align__(128) unsigned char shared_bytes[n];                                       \
+    __shared__ __align__(1024) unsigned char shared_bytes[n];                                      \
     onnxcc_emu::use_shared(shared_bytes)
 #else
-#define SHARED_BYTES(n) extern __shared__ __align__(128) unsigned char shared_bytes[]
+#define SHARED_BYTES(n) extern __shared__ __align__(1024) unsigned char shared_bytes[]
 #endif
 
 typedef struct GroupFactor {
@@ -41,17 +46,31 @@ OPS const char *group_piece(GroupFactor f, int n) {
     return (const char *)f.at + 16 * n;
 }
 
+/* Where matrix (i, k) begins, i along the side; in pieces. */
+template <int ROW, bool ALONG, int PIECES> OPS int group_matrix(GroupFactor f, int i, int k) {
+    const int each = ROW ? ROW / 16 : 1; /* of the row's matrices */
+    if (ROW && !ALONG) return i / each * (PIECES * ROW / 2) + i % each + k * f.step;
+    return i * f.side + k * f.step;
+}
+
 #if GROUPS_LATER
 #if defined(ONNXCC_CUDA_EMU)
 OPS unsigned shared_address(const void *p) {
     return onnxcc_emu::shared_address(p);
 }
 #endif
-/* A matrix descriptor: address, from one matrix to the next along the steps (leading) and
- * along the side (stride); no swizzle. */
-OPS uint64_t group_descriptor(const char *at, GroupFactor f) {
+/* A matrix descriptor: address; from one matrix to the next along the steps (leading) and along the
+ * side (stride). Of rows of steps: stride from 8 of them to the next 8. Of rows of the side: leading
+ * from its columns to the next, stride from 8 steps to the next. Bits 62 and 63: no swizzle, in rows
+ * of 128, 64 or 32 bytes. */
+template <int ROW, bool ALONG, int PIECES>
+OPS uint64_t group_descriptor(GroupFactor f, int i, int k) {
+    const char *at = group_piece(f, group_matrix<ROW, ALONG, PIECES>(f, i, k));
     uint64_t address = (shared_address(at) & 0x3ffff) >> 4;
-    return address | (uint64_t)f.step << 16 | (uint64_t)f.side << 32;
+    uint64_t swizzle = ROW == 128 ? 1 : ROW == 64 ? 2 : ROW == 32 ? 3 : 0;
+    int leading = !ROW ? f.step : ALONG ? 1 : PIECES * ROW / 2;
+    int stride = ROW && !ALONG ? f.step : f.side;
+    return address | (uint64_t)leading << 16 | (uint64_t)stride << 32 | swizzle << 62;
 }
 #endif
 
@@ -144,16 +163,16 @@ template <int VALUES, typename T> OPS void group_sums(T *) {
 #if GROUPS_LATER
 #define GROUP_PRODUCTS(name, left, right, size, T, letter, bits, shape, more)                      \
     GROUP_LATER(name, left, right, size, T, letter, shape, more)                                   \
-    template <int ROWS, int COLUMNS, int PIECES, bool A_ALONG, bool B_ALONG, int ROW, int COLUMN>  \
+    template <int ROWS, int COLUMNS, int PIECES, bool A_ALONG, bool B_ALONG, int A_ROW, int B_ROW, \
+              int ROW, int COLUMN>                                                                 \
     OPS void group_products_##name(T *s, GroupFactor a, GroupFactor b) {                           \
         group_begin();                                                                             \
         UNROLL(PIECES / 2)                                                                         \
         for (int k = 0; k < PIECES; k += 2) {                                                      \
-            uint64_t right_at = group_descriptor(group_piece(b, k * b.step), b);                   \
+            uint64_t right_at = group_descriptor<B_ROW, B_ALONG, PIECES>(b, 0, k);                 \
             UNROLL(ROWS / 64)                                                                      \
             for (int m = 0; m < ROWS / 64; m++) {                                                  \
-                const char *rows = group_piece(a, k * a.step + m * 8 * a.side);                    \
-                uint64_t left_at = group_descriptor(rows, a);                                      \
+                uint64_t left_at = group_descriptor<A_ROW, A_ALONG, PIECES>(a, m * 8, k);          \
                 T *u = s + m * 2 * ROW, *v = u + ROW;                                              \
                 if (COLUMNS == 64)                                                                 \
                     group_wgmma_##name##_64<COLUMN, !A_ALONG, !B_ALONG>(u, v, left_at, right_at);  \
@@ -178,25 +197,34 @@ template <int VALUES, typename T> OPS void group_sums(T *) {
 #else
 #define GROUP_ROWS 0
 #endif
+/* The piece that stands in the place of this one. */
+template <int ROW> OPS const char *group_place(const char *at) {
+    uint64_t place = (uint64_t)at;
+    return ROW ? (const char *)(place ^ (place >> 3 & (ROW - 16))) : at;
+}
 /* Four matrices of 8 pieces: two along `first`, then those that are `second` further. */
-template <bool TURNED, uint32_t BITS>
+template <bool TURNED, int ROW, uint32_t BITS>
 OPS void group_load(uint32_t *to, const char *at, int first, int second) {
     int l = warp_lane();
+    const int far = ROW ? ROW : 16; /* from one of the 8 rows of a matrix to the next */
 #if GROUP_ROWS
-    const char *row = at + 16 * (l / 8 % 2 * first + l / 16 * second + l % 8);
+    const char *row =
+        group_place<ROW>(at + 16 * (l / 8 % 2 * first + l / 16 * second) + l % 8 * far);
     if (TURNED) GROUP_LDMATRIX(".trans");
     else GROUP_LDMATRIX("");
 #else
     for (int i = 0; i < 4; i++) {
-        const uint16_t *m = (const uint16_t *)(at + 16 * (i % 2 * first + i / 2 * second));
-        m += TURNED ? l % 4 * 16 + l / 4 : l / 4 * 8 + l % 4 * 2;
-        to[i] = two_elements(m[0], m[TURNED ? 8 : 1]);
+        const char *m = at + 16 * (i % 2 * first + i / 2 * second);
+        m += TURNED ? l % 4 * 2 * far + l / 4 * 2 : l / 4 * far + l % 4 * 4;
+        to[i] = two_elements(*(const uint16_t *)group_place<ROW>(m),
+                             *(const uint16_t *)group_place<ROW>(m + (TURNED ? far : 2)));
     }
 #endif
     for (int i = 0; i < 4; i++) to[i] &= BITS;
 }
 #define GROUP_PRODUCTS(name, left, right, size, T, letter, bits, shape, more)                      \
-    template <int ROWS, int COLUMNS, int PIECES, bool A_ALONG, bool B_ALONG, int ROW, int COLUMN>  \
+    template <int ROWS, int COLUMNS, int PIECES, bool A_ALONG, bool B_ALONG, int A_ROW, int B_ROW, \
+              int ROW, int COLUMN>                                                                 \
     OPS void group_products_##name(T *s, GroupFactor a, GroupFactor b) {                           \
         a.at = group_piece(a, (int)threadIdx.x / 32 % 4 * 2 * a.side);                             \
         UNROLL(1)                                                                                  \
@@ -204,12 +232,14 @@ OPS void group_load(uint32_t *to, const char *at, int first, int second) {
             uint32_t rows[ROWS / 64][4], columns[4];                                               \
             UNROLL(ROWS / 64)                                                                      \
             for (int m = 0; m < ROWS / 64; m++)                                                    \
-                group_load<!A_ALONG, bits>(                                                        \
-                    rows[m], group_piece(a, k * a.step + m * 8 * a.side), a.side, a.step);         \
+                group_load<!A_ALONG, A_ROW, bits>(                                                 \
+                    rows[m], group_piece(a, group_matrix<A_ROW, A_ALONG, PIECES>(a, m * 8, k)),    \
+                    a.side, a.step);                                                               \
             UNROLL(COLUMNS / 16)                                                                   \
             for (int j = 0; j < COLUMNS / 8; j += 2) {                                             \
-                group_load<!B_ALONG, bits>(                                                        \
-                    columns, group_piece(b, k * b.step + j * b.side), b.step, b.side);             \
+                group_load<!B_ALONG, B_ROW, bits>(                                                 \
+                    columns, group_piece(b, group_matrix<B_ROW, B_ALONG, PIECES>(b, j, k)),        \
+                    b.step, b.side);                                                               \
                 UNROLL(ROWS / 64)                                                                  \
                 for (int m = 0; m < ROWS / 64; m++) {                                              \
                     T *u = s + m * 2 * ROW + 2 * j * COLUMN, *v = u + ROW;                         \

@@ -348,6 +348,7 @@ void c_body(Printer *p, const LBody *body) {
             c_group(p, l);
             break;
         case L_BULK:
+        case L_BOX:
         case L_BULK_WAIT:
             c_bulk(p, l);
             break;

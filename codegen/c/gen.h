@@ -6,6 +6,7 @@
  *   body.c      statements                     kernel.c    kernel functions
  *   vector.c    CUDA: neighbours at once       leaf.c      CUDA: instructions of their own
  *   shared.c    CUDA: shared memory
+ *   box.c       CUDA: copies by tensor maps
  *   host.c      bind and run                   model.c     the description of a model
  *   weights.c   constants in their layouts     paste.c     the runtime's texts
  *   emit.c      --emit=c
@@ -69,7 +70,6 @@ typedef struct Printer {
     void *user;
     bool faults;  /* a BOUND was printed */
     bool scratch; /* a SCRATCH buffer was declared */
-    int64_t shared; /* CUDA: bytes of shared memory given out, of those that the launch asks for */
     int n_temps;
     VEC(CName) tops;    /* of the whole function: symbols, temporaries */
     VEC(CName) names;   /* in scope, innermost last */
@@ -131,8 +131,18 @@ void c_bulk(Printer *, const LStmt *); /* of runtime/bulk.h */
 /* ---- shared.c ---- */
 /* Bytes of shared memory that a launch asks for; 0: the kernel declares what it needs. */
 int64_t c_kernel_shared(const LFunc *);
-int c_kernel_bulk(const LFunc *); /* how many copies by all threads may be on their way; 0: none */
+/* Copies by all threads: numbers that may be on their way (0: there are none), copies of each. */
+typedef struct CBulk {
+    int n, each;
+} CBulk;
+CBulk c_kernel_bulk(const LFunc *);
+void c_shared_head(Printer *); /* CUDA: what stands in front of a kernel's body */
 void c_shared_buffer(Printer *, const LStmt *); /* CUDA: declares one */
+
+/* ---- box.c ---- */
+/* The boxes that have tensor maps of their own, in the order of the text; NULL: the i-th is none. */
+const LStmt *c_kernel_map(const LFunc *, int i);
+void c_box(Printer *, const LStmt *); /* a call of runtime/bulk.h */
 
 /* ---- vector.c ---- */
 bool c_pieces(Printer *, const LStmt *loop, CPieces *); /* false: there are none */

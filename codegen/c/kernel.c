@@ -52,7 +52,7 @@ static void look_at_stmt(void *user, LStmt *l) {
     if (l->kind == L_STORE && l->tensor == k->tensor) k->stores = true;
     for (int i = 0; l->kind == L_CALL && i < l->n_args; i++)
         if (l->args[i] == k->tensor) k->loads = k->stores = true;
-    if ((l->kind == L_ASYNC || l->kind == L_BULK) && l->args[0] == k->tensor) k->loads = true;
+    if ((l->kind == L_ASYNC || l->kind == L_BULK || l->kind == L_BOX) && l->args[0] == k->tensor) k->loads = true;
 }
 
 static Look look(Ctx *ctx, const LFunc *f, const Tensor *t) {
@@ -158,12 +158,13 @@ static void cuda_head(Printer *p, const LFunc *f, const KernelText *k) {
     if (p->faults) str_add(&s, "int32_t *fault_out, ");
     if (p->scratch) str_add(&s, "char *scratch, int64_t scratch_stride, ");
     str_fmt(&s, "%s lo, %s hi", index, index);
+    for (int i = 0; c_kernel_map(f, i); i++)
+        str_fmt(&s, ",\n    const __grid_constant__ TensorMap map%d", i);
     c_line(p, "extern \"C\" __global__ void __launch_bounds__(%d, %lld) %s(\n    %s)\n{",
            c_kernel_threads(f), (long long)blocks_at_once(f), k->symbol, str_c(&s));
     level_open(p);
     if (p->faults) c_line(p, "int32_t fault = 0;");
-    if (c_kernel_shared(f)) c_line(p, "SHARED_BYTES(%lld);", (long long)c_kernel_shared(f));
-    if (c_kernel_bulk(f)) c_line(p, "BULK_BARRIERS(%d);", c_kernel_bulk(f));
+    c_shared_head(p);
     if (p->scratch)
         c_line(p, "scratch += scratch_stride * %s;", p->blocks ? "blockIdx.x" : "grid_thread()");
 }

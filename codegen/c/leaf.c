@@ -86,6 +86,8 @@ void c_group(Printer *p, const LStmt *l) {
     str_fmt(&form, "%lld, ", (long long)(elements_of(l, PRODUCTS_SIZES + 2) / piece_of(l->dtype)));
     for (int f = 0; f < 2; f++) /* are neighbours in memory steps? */
         str_add(&form, elements_of(l, f * PRODUCTS_FACTOR + 2) == 1 ? "true, " : "false, ");
+    for (int f = 0; f < 2; f++)
+        str_fmt(&form, "%lld, ", (long long)elements_of(l, f * PRODUCTS_FACTOR + 5));
     str_fmt(&form, "%lld, %lld", (long long)elements_of(l, PRODUCTS_SUMS),
             (long long)elements_of(l, PRODUCTS_SUMS + 1));
     c_line(p, "group_products_%s<%s>(%s, %s, %s);", factor_types(p, l), str_c(&form),
@@ -95,6 +97,10 @@ void c_group(Printer *p, const LStmt *l) {
 void c_bulk(Printer *p, const LStmt *l) {
     if (l->kind == L_BULK_WAIT) {
         c_line(p, "bulk_wait(bulk_barrier, %s, &bulk_phases);", c_expr(p, l->lo, PREC_ANY));
+        return;
+    }
+    if (l->kind == L_BOX) {
+        c_box(p, l);
         return;
     }
     int64_t bytes = l->hi->i * (int64_t)dtype_bytes(l->tensor->dtype);

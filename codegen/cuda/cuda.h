@@ -19,7 +19,7 @@ typedef struct CudaLaunch {
     const char *kernel; /* of the __global__ function */
     const LFunc *func;
     int entry; /* of which program */
-    int flags, n_bufs, n_syms;
+    int flags, n_bufs, n_syms, n_maps;
     int *args; /* positions of the buffers it touches, then slots of symbols */
     int per_block, max_blocks, threads;
     int shared; /* bytes of shared memory that the launch asks for */

@@ -54,8 +54,8 @@ static bool extra_flags(Emu *e) {
 }
 
 static bool write_headers(const Emu *e) {
-    static const char *const names[] = {"bulk.h",   "cuda_emu.h", "fibers.h",
-                                        "groups.h", "leaves.h",   "races.h"};
+    static const char *const names[] = {"bulk.h",   "cuda_emu.h", "fibers.h", "groups.h",
+                                        "leaves.h", "map.h",      "races.h"};
     for (int i = 0; i < LEN(names); i++) {
         const char *name = arena_printf(e->ctx->perm, "runtime/emu/%s", names[i]);
         const char *to = arena_printf(e->ctx->perm, "%s/%s", e->dir, names[i]);

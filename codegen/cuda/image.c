@@ -36,6 +36,29 @@ static int64_t reserve(Str *s, size_t bytes) {
     return at;
 }
 
+/* CUtensorMapDataType */
+static int map_type(DType t) {
+    switch (t) {
+    case DT_F16: return 6;
+    case DT_F32: return 7;
+    case DT_BF16: return 9;
+    default: CHECK(dtype_bytes(t) == 1); return 0;
+    }
+}
+
+static void add_map(CudaImage *out, const CudaLaunch *l, const LStmt *box) {
+    struct onnxcc_cuda_map m = {.type = map_type(box->tensor->dtype),
+                                .bytes = (int32_t)dtype_bytes(box->tensor->dtype),
+                                .n_dims = lbox_dims(box)};
+    while (l->func->params.at[m.buf] != box->args[0]) m.buf++;
+    for (int d = 0; d < m.n_dims; d++) {
+        int64_t n = 0;
+        CHECK(expr_is_int(box->iargs[BOX_DIMS + d * BOX_DIM + BOX_SIZE], &n));
+        m.size[d] = (int32_t)n;
+    }
+    append(&out->bytes, &m, sizeof m);
+}
+
 static void add_kernel(Image *m, CudaImage *out, int64_t table, int i, int module) {
     const CudaLaunch *l = &m->text.launches.at[i];
     struct onnxcc_cuda_kernel k = {.at = (int32_t)(table + i * (int64_t)sizeof k),
@@ -55,6 +78,8 @@ static void add_kernel(Image *m, CudaImage *out, int64_t table, int i, int modul
         int32_t v = l->args[a];
         append(&out->bytes, &v, sizeof v);
     }
+    k.n_maps = l->n_maps, k.maps = (int32_t)out->bytes.n;
+    for (int a = 0; a < l->n_maps; a++) add_map(out, l, c_kernel_map(l->func, a));
     put(&out->bytes, k.at, &k, sizeof k);
     map_set(out->at, l->symbol, (void *)(intptr_t)(k.at + 1));
 }

@@ -78,6 +78,7 @@ static CudaLaunch launch_of(Ctx *ctx, const LFunc *f, const CudaNames *names,
     }
     for (int i = 0; i < needs->n_syms; i++)
         l.args[l.n_bufs + l.n_syms++] = needs->syms[i]->slot;
+    while (c_kernel_map(f, l.n_maps)) l.n_maps++;
     l.flags = (needs->faults ? ONNXCC_CUDA_FAULTS : 0) |
               (needs->scratch ? ONNXCC_CUDA_SCRATCH : 0) | (needs->small ? ONNXCC_CUDA_SMALL : 0);
     l.per_block = needs->blocks ? 1 : CUDA_BLOCK;
@@ -99,6 +100,7 @@ static void arguments(Str *s, const LFunc *f, const CudaLaunch *l) {
     if (l->flags & ONNXCC_CUDA_FAULTS) str_add(s, ", &fault");
     if (l->flags & ONNXCC_CUDA_SCRATCH) str_add(s, ", scratch, stride");
     str_fmt(s, ", (%s)lo, (%s)hi", index, index);
+    for (int i = 0; i < l->n_maps; i++) str_add(s, ", TensorMap()");
 }
 
 static void launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *l) {
@@ -123,7 +125,8 @@ static void launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *l) {
     str_add(s, "}\n");
 }
 
-/* With the arguments as a driver gets them: an address each. */
+/* With the arguments as a driver gets them: an address each. _args: how many numbers and addresses,
+ * how many of these are buffers (1), how many tensor maps stand behind them (2). */
 static void packed_launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *l) {
     const char *index = l->flags & ONNXCC_CUDA_SMALL ? "int32_t" : "int64_t";
     int n = 0;
@@ -141,12 +144,14 @@ static void packed_launcher(Ctx *ctx, Str *s, const LFunc *f, const CudaLaunch *
         n += 2;
     }
     str_fmt(&args, ", *(%s *)a[%d], *(%s *)a[%d]", index, n, index, n + 1);
+    for (int i = 0; i < l->n_maps; i++) str_fmt(&args, ", *(TensorMap *)a[%d]", n + 2 + i);
     str_fmt(s,
             "extern \"C\" void %s_packed(unsigned blocks, unsigned threads, void **a) {\n"
             "    ONNXCC_LAUNCH(%s, blocks, threads%s);\n}\n"
-            "extern \"C\" int %s_args(int buffers) { return buffers ? %d : %d; }\n"
+            "extern \"C\" int %s_args(int what) { return what == 0 ? %d : what == 1 ? %d : %d; }\n"
             "extern \"C\" int %s_shared(void) { return %d; }\n",
-            l->kernel, l->kernel, str_c(&args), l->kernel, l->n_bufs, n + 2, l->kernel, l->shared);
+            l->kernel, l->kernel, str_c(&args), l->kernel, n + 2, l->n_bufs, l->n_maps, l->kernel,
+            l->shared);
 }
 
 void cuda_text_kernel(Ctx *ctx, CudaText *t, const LFunc *f, CudaNames names) {

@@ -174,6 +174,7 @@ void emit_body(Fn *F, const LBody *body) {
         case L_PRODUCTS:
         case L_PRODUCTS_WAIT:
         case L_BULK:
+        case L_BOX:
         case L_BULK_WAIT:
             BUG("%s: threads of a block in a kernel for a CPU", F->f->name);
         default:

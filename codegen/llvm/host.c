@@ -242,6 +242,7 @@ static void count_args(void *user, LStmt *l) {
     if (l->kind == L_LAUNCH || l->kind == L_CALL) m->pointers = MAX(m->pointers, l->n_args);
     if (l->kind == L_CALL || l->kind == L_PLACE) m->numbers = MAX(m->numbers, l->n_iargs);
     if (l->kind == L_LOOP) m->numbers = MAX(m->numbers, 2 * l->n_iargs);
+    if (l->kind == L_LAUNCH && l->device) m->numbers = MAX(m->numbers, HOST_MAP_NUMBERS);
 }
 
 static void begin(Host *h, Gen *g, Model *m, const LFunc *f, V fn, Arena *arena) {

@@ -3,12 +3,15 @@
 #define ONNXCC_CODEGEN_LLVM_HOST_H
 
 #include "codegen/llvm/model.h"
+#include "runtime/cuda.h"
 
 /* flag: they have changed places */
 typedef struct Swap {
     const Tensor *a, *b;
     LLVMValueRef flag;
 } Swap;
+/* of all tensor maps of a launch */
+enum { HOST_MAP_NUMBERS = ONNXCC_CUDA_MAPS * (1 + 2 * ONNXCC_CUDA_MAP_DIMS) };
 typedef struct Host {
     Fn F;
     Gen *g;

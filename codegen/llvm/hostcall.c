@@ -1,6 +1,8 @@
 /* Statements of host functions: launches, calls of the runtime, symbols, control flow. */
 #include "codegen/llvm/host.h"
 
+#include "codegen/c/gen.h"
+
 #include "ir/streams.h"
 
 typedef LLVMValueRef V;
@@ -75,12 +77,27 @@ static V kernel_function(Host *h, const KernelFn *k) {
     return f;
 }
 
+/* What tensor maps are made of, in the order of runtime/cuda.h. */
+static V map_numbers(Host *h, const LFunc *f) {
+    V at[HOST_MAP_NUMBERS];
+    int n = 0;
+    const LStmt *box;
+    for (int i = 0; (box = c_kernel_map(f, i)); i++) {
+        at[n++] = host_index(h, box->iargs[0]);
+        for (int d = 0; d < lbox_dims(box); d++)
+            for (int k = BOX_EXTENT; k <= BOX_STRIDE; k++)
+                at[n++] = host_index(h, box->iargs[BOX_DIMS + d * BOX_DIM + k]);
+    }
+    return n ? array_of(h, h->g->i64, at, n) : LLVMConstNull(h->g->ptr);
+}
+
 static void device_launch(Host *h, const LStmt *l, const KernelFn *k) {
     Gen *g = h->g;
-    V total = host_index(h, l->hi), bufs = address_array(h, l);
+    V total = host_index(h, l->hi), maps = map_numbers(h, l->func), bufs = address_array(h, l);
     V kernel = host_offset(h, model_outside(g, h->model->image_symbol), const_i64(g, k->image_at));
     V step = LLVMConstInt(g->i32, (unsigned)l->id, false);
-    host_call(h, "onnxcc_device_launch", g->none, (V[]){h->F.frame, step, kernel, bufs, total}, 5);
+    host_call(h, "onnxcc_device_launch", g->none,
+              (V[]){h->F.frame, step, kernel, bufs, maps, total}, 6);
 }
 
 /* An operand that the host has anyway is not fetched from the device. */

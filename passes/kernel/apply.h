@@ -2,6 +2,7 @@
 #ifndef ONNXCC_PASSES_APPLY_H
 #define ONNXCC_PASSES_APPLY_H
 
+#include "ir/loops.h"
 #include "passes/passes.h"
 
 /* Where a temp lives: a box of its roots (variables after collapsing), as large as the loops below
@@ -112,12 +113,33 @@ void apply_stages(Apply *, Nest *, LBody *);
 const StageBox *apply_staged(Apply *, const Stmt *, int factor);
 Expr *apply_stage_offset(Apply *, const StageBox *);
 int apply_stage_copies(const Stage *); /* how often the copy exists */
-/* The statement with the factor as its value, and no other variables than that has. */
-Stmt apply_stage_part(Apply *, const Stage *);
+/* The statement with the factor as its value, in the type of the copy, and no other variables than
+ * that has. */
+Stmt apply_stage_part(Apply *, const Stage *, DType);
 
 /* ---- apply_bulk.c ---- */
 void apply_bulk(Apply *, const StageBox *, Expr *round, LBody *); /* sends the copy for a round */
-void apply_bulk_wait(Apply *, const StageBox *, LBody *);         /* in the round that reads it */
+/* In the round that reads what the loop's copies have sent so; nothing where there are none */
+void apply_bulk_wait(Apply *, const Nest *loop, LBody *);
+void apply_bulk_number(Apply *, const StageBox *, Expr *round, LStmt *); /* of such a copy */
+
+/* ---- apply_map.c ---- */
+typedef struct ApplyMapDim {
+    Var *root;
+    Expr *stride;
+    int64_t size; /* of the box */
+} ApplyMapDim;
+typedef struct ApplyMap { /* dimensions innermost first */
+    Tensor *tensor;
+    Expr *begin; /* elements in front of it */
+    ApplyMapDim dim[BOX_MOST_DIMS];
+    int n;
+    int boxes;   /* that a copy is made of */
+    int64_t row; /* elements */
+} ApplyMap;
+/* Is the factor a box of a tensor in memory? Asks for nothing of the Apply but kernel and how. */
+bool apply_find_map(Apply *, const Stage *, DType of_copy, ApplyMap *);
+void apply_map(Apply *, const StageBox *, Expr *round, LBody *); /* sends the copy for a round */
 
 /* ---- apply_mma.c ---- */
 void apply_mma(Apply *, Nest *, LBody *); /* a chain of loops bound mma */

@@ -18,8 +18,22 @@ static Expr *without(Apply *a, Expr *e, Var *const *vars, int n) {
     return e;
 }
 
-static Expr *number_of(Apply *a, const StageBox *box, Expr *round) {
-    return expr_mod(a->ctx, round, expr_int(a->ctx, apply_stage_copies(box->stage)));
+/* Copies of a round that have the same number. */
+static int copies_of(Apply *a, const Nest *loop) {
+    ApplyMap m;
+    int n = 0;
+    for (int i = 0; i < a->stages.n; i++) {
+        const StageBox *b = &a->stages.at[i];
+        if (b->loop != loop) continue;
+        n += b->stage->bulk;
+        if (b->stage->box && apply_find_map(a, b->stage, b->buffer->dtype, &m)) n += m.boxes;
+    }
+    return n;
+}
+
+void apply_bulk_number(Apply *a, const StageBox *box, Expr *round, LStmt *l) {
+    l->width = apply_stage_copies(box->stage), l->each = copies_of(a, box->loop);
+    l->iargs[1] = expr_mod(a->ctx, round, expr_int(a->ctx, l->width));
 }
 
 void apply_bulk(Apply *a, const StageBox *box, Expr *round, LBody *body) {
@@ -33,7 +47,7 @@ void apply_bulk(Apply *a, const StageBox *box, Expr *round, LBody *body) {
         apply_bind(a, g->region[i], fresh[i]->self);
     }
     a->guarded.n = 0;
-    Stmt part = apply_stage_part(a, g);
+    Stmt part = apply_stage_part(a, g, g->copy->dtype);
     Expr *load = load_of(a, apply_loads(a, &part, part.value, false));
     Expr *to = apply_stage_offset(a, box), *from = load->arg[0];
     a->bound.n = n, a->guarded.n = n_guarded;
@@ -46,15 +60,16 @@ void apply_bulk(Apply *a, const StageBox *box, Expr *round, LBody *body) {
     l->tensor = box->buffer, l->args[0] = load->tensor;
     l->index = expr_subst1(c, without(a, to, fresh, g->n_region), loop, round);
     l->iargs[0] = expr_subst1(c, without(a, from, fresh, g->n_region), loop, round);
-    l->iargs[1] = number_of(a, box, round);
     l->hi = tensor_elements(c, g->copy);
-    l->width = apply_stage_copies(g);
+    apply_bulk_number(a, box, round, l);
     lbody_add(c, body, l);
 }
 
-void apply_bulk_wait(Apply *a, const StageBox *box, LBody *body) {
+void apply_bulk_wait(Apply *a, const Nest *loop, LBody *body) {
     LStmt *l = lstmt_new(a->ctx, L_BULK_WAIT);
-    l->lo = number_of(a, box, apply_value(a, box->loop->var));
-    l->width = apply_stage_copies(box->stage);
-    lbody_add(a->ctx, body, l);
+    l->each = copies_of(a, loop);
+    for (int i = 0; i < a->stages.n; i++)
+        if (a->stages.at[i].loop == loop) l->width = apply_stage_copies(a->stages.at[i].stage);
+    l->lo = expr_mod(a->ctx, apply_value(a, loop->var), expr_int(a->ctx, l->width));
+    if (l->each) lbody_add(a->ctx, body, l);
 }

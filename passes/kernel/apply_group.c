@@ -82,7 +82,9 @@ static void add_factor(Apply *a, const Chain *c, int f, LStmt *l) {
                          distance(a, c, s, at, c->steps, 1), 0,
                          distance(a, c, s, at, c->steps, MMA_PIECE / (int)dtype_bytes(type))};
     d[3] = distance(a, c, s, at, rows ? s->own : s->tiles, 1);
+    if (copy->stage->box) d[5] = MAX(d[1], d[2]) * (int64_t)dtype_bytes(copy->buffer->dtype);
     int64_t tiles = rows ? EIGHT * d[3] : d[3], lane = rows ? d[1] : 2 * d[1];
+    if (rows && d[5] && d[1] == 1) tiles = d[2] * c->steps->extent->i; /* columns of such rows */
     bool one = expr_is(s->tiles->extent, 1);
     if ((!one && distance(a, c, s, at, s->tiles, 1) != tiles) ||
         distance(a, c, s, at, s->lane, 1) != lane ||

@@ -126,9 +126,9 @@ static void bind_region(Apply *a, const Stage *g, Pieces *p) {
     for (int i = tail - 1; i >= 0; i--) rest = bind_digit(a, g, p, i, 0, rest);
 }
 
-Stmt apply_stage_part(Apply *a, const Stage *g) {
+Stmt apply_stage_part(Apply *a, const Stage *g, DType type) {
     Stmt s = *g->stmt;
-    s.value = in_type(a->ctx, g->stmt->value->arg[g->factor], g->copy->dtype);
+    s.value = in_type(a->ctx, g->stmt->value->arg[g->factor], type);
     s.dom = NEW_ARRAY(a->ctx->perm, Var *, s.n_dom + 1);
     s.red = NEW_ARRAY(a->ctx->perm, Var *, s.n_red + 1);
     s.n_dom = s.n_red = 0;
@@ -222,7 +222,7 @@ static bool make_pieces(Apply *a, const StageBox *box, Expr *at, int64_t lanes, 
     int n = a->bound.n;
     stand_in(a, p, box->loop->var, at);
     bind_region(a, g, p);
-    Stmt part = apply_stage_part(a, g);
+    Stmt part = apply_stage_part(a, g, g->copy->dtype);
     p->value = put_in(a, p, apply_loads(a, &part, part.value, false));
     while (take_guard(c, p)) continue;
     require_inside(a, &part, p);
@@ -277,6 +277,10 @@ static bool make_copy(Apply *a, StageBox *box, Expr *at, LBody *body) {
     int64_t lanes = PIECE_BYTES / (int64_t)dtype_bytes(box->stage->copy->dtype);
     if (box->stage->bulk) {
         apply_bulk(a, box, at, body);
+        return true;
+    }
+    if (box->stage->box) {
+        apply_map(a, box, at, body);
         return true;
     }
     while (!make_pieces(a, box, at, lanes, &p)) lanes /= 2;
@@ -335,9 +339,7 @@ void apply_stages(Apply *a, Nest *loop, LBody *body) {
     Expr *at = apply_value(a, loop->var);
     if (ahead) {
         await(a, ahead - 1, body);
-        for (int i = 0; i < a->stages.n; i++)
-            if (a->stages.at[i].loop == loop && a->stages.at[i].stage->bulk)
-                apply_bulk_wait(a, &a->stages.at[i], body);
+        apply_bulk_wait(a, loop, body);
         apply_group_wait(a, loop, first->stage->behind, body);
         make_round(a, loop, expr_addi(a->ctx, at, ahead), body);
         commit(a, body);

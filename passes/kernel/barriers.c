@@ -62,7 +62,7 @@ static void gather_expr(void *user, Expr *e) {
 }
 
 static bool is_copy(const LStmt *l) { /* that arrives later */
-    return l->kind == L_ASYNC || l->kind == L_BULK;
+    return l->kind == L_ASYNC || l->kind == L_BULK || l->kind == L_BOX;
 }
 
 static void gather_stmt(void *user, LStmt *l) {

@@ -17,6 +17,7 @@
  * Copies are made of matrices of 8 x 8 elements, 128 neighbouring bytes each, so that the 8 rows
  * that are read at once meet all banks. What threads write at once, 16 bytes each, does so because
  * a row or two are left out between the columns of such matrices. */
+#include "passes/kernel/apply.h"
 #include "passes/kernel/schedule_gpu_tile.h"
 
 enum { ROWS = 64, WARP_ROWS = 16, COLUMNS = 8, LANE_ROWS = 8, LANE_COLUMNS = 2 };
@@ -44,6 +45,7 @@ static int64_t gap(int64_t row) {
     return MAX(PIECES * PIECE / row, 1);
 }
 
+/* At most; a box has no such rows. */
 static int64_t copy_elements(const GpuTile *t, int i) {
     int64_t own = i ? t->shape.columns : t->shape.rows, depth = t->shape.depth;
     int64_t rows = t->side[i].along ? own : depth, row = t->side[i].along ? depth : own;
@@ -67,23 +69,38 @@ static bool is_bulk(const GpuTile *t, const Side *side) {
            at[2].mod == depth && at[3].mod == PIECE && gpu_tile_is_long(t, t->red[t->n_red - 1], 1);
 }
 
+/* Is the copy a box of a tensor in memory? */
+static bool is_box(const GpuTile *t, const Stage *g, ApplyMap *m) {
+    Apply a = {.ctx = t->s->ctx, .kernel = t->s->kernel, .how = t->s->how};
+    DType type = gpu_tile_type(g->stmt->value->arg[g->factor]);
+    return !g->bulk && apply_find_map(&a, g, type, m);
+}
+
+/* In pieces of this many elements of a row, piece by piece */
+static Layout *in_pieces(Ctx *c, int64_t each) {
+    Layout *l = NEW(c->perm, Layout);
+    *l = (Layout){3, {{1, each, 0}, {0, 1, 0}, {1, 1, each}}};
+    return l;
+}
+
 static void add_stage(GpuTile *t, Nest *at, const Side *side, int ahead, int behind) {
     Ctx *c = t->s->ctx;
-    bool bulk = is_bulk(t, side);
     Var *own[] = {side->own, t->depth}, *turn[] = {t->depth, side->own};
+    ApplyMap map;
     Stage g = {.stmt = t->sum,
                .factor = side->factor,
                .region = side->along ? own : turn,
                .n_region = 2,
                .ahead = ahead,
                .behind = behind,
-               .bulk = bulk};
+               .bulk = is_bulk(t, side)};
     int64_t row = 0;
     CHECK(expr_is_int(g.region[1]->extent, &row));
-    Expr *dims[] = {expr_addi(c, g.region[0]->extent, bulk ? 0 : gap(row)), g.region[1]->extent};
+    g.box = is_box(t, &g, &map);
+    int64_t room = g.bulk || g.box ? 0 : gap(row);
+    Expr *dims[] = {expr_addi(c, g.region[0]->extent, room), g.region[1]->extent};
     Tensor *copy = gpu_tile_stage(t->s, at, g, dims, NULL);
-    copy->layout = NEW(c->perm, Layout);
-    *copy->layout = (Layout){3, {{1, PIECE, 0}, {0, 1, 0}, {1, 1, PIECE}}};
+    if (!g.box || map.boxes > 1) copy->layout = in_pieces(c, g.box ? map.row : PIECE);
 }
 
 void gpu_group_stages(GpuTile *t, Nest *at) {

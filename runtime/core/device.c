@@ -13,9 +13,9 @@ static void looked_at(struct onnxcc_frame *f, int step) {
 }
 
 void onnxcc_device_launch(struct onnxcc_frame *f, int step, const void *kernel, void *const *bufs,
-                          int64_t total) {
+                          const int64_t *maps, int64_t total) {
     if (broken(f) || !core_step_begins(f, step)) return;
-    if (total > 0) f->model->device->launch(f, step, kernel, bufs, total);
+    if (total > 0) f->model->device->launch(f, step, kernel, bufs, maps, total);
     looked_at(f, step);
 }
 

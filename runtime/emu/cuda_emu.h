@@ -75,12 +75,24 @@ struct Wgmma { /* products that are added up when they are waited for (runtime/g
     bool a_turned, b_turned;
     unsigned group;
 };
-struct BulkBarrier { /* of copies that one thread sends for all (runtime/bulk.h) */
-    void *to;        /* of the one on its way; 0: none */
-    const void *from;
-    unsigned bytes, thread, arrived; /* which thread sent it; how many have arrived */
+struct Box { /* of a tensor; dimensions innermost first, distances in elements */
+    void *to;
+    const char *from;
+    int bytes, dims; /* of an element */
+    int64_t at[5], extent[5], stride[5];
+    int size[5];
 };
-enum { BULK_BARRIERS_MOST = 8 };
+enum { BULK_BARRIERS_MOST = 8, BULK_EACH_MOST = 16 };
+struct BulkCopy {
+    void *to;
+    const void *from; /* 0: the box */
+    unsigned bytes, thread; /* which thread sent it */
+    Box box;
+};
+struct BulkBarrier { /* of copies that one thread sends for all (runtime/bulk.h) */
+    BulkCopy sent[BULK_EACH_MOST];
+    unsigned n, each, arrived; /* how often as many as it waits for have arrived */
+};
 struct Thread {
     Dim index;
     State state;
@@ -231,7 +243,7 @@ inline void fiber_main() {
 }
 inline void begin_block(Machine *m) {
     m->started = m->ended = m->at_block = 0;
-    memset(m->bulk, 0, sizeof m->bulk);
+    for (BulkBarrier &b : m->bulk) b.n = b.each = b.arrived = 0;
     m->first_ready = m->n_ready = 0;
     m->block_began = ++m->barriers;
     for (int w = 0; w * WARP < m->n; w++) m->lanes_ended[w] = m->lanes_waiting[w] = 0;
@@ -387,6 +399,7 @@ inline unsigned ballot(unsigned mask, bool vote) {
 
 #include "leaves.h"
 #include "groups.h"
+#include "map.h"
 #include "bulk.h"
 #if defined(ONNXCC_EMU_RACES)
 #include "races.h"
@@ -396,6 +409,7 @@ inline unsigned ballot(unsigned mask, bool vote) {
 #define blockIdx (onnxcc_emu::machine->block)
 #define blockDim (onnxcc_emu::machine->block_dim)
 #define gridDim (onnxcc_emu::machine->grid_dim)
+#define __grid_constant__
 #define ONNXCC_LAUNCH(kernel, blocks, threads, ...)                                                \
     onnxcc_emu::launch((blocks), (threads), [&] { kernel(__VA_ARGS__); })
 

@@ -25,7 +25,7 @@ inline unsigned shared_address(const void *p) {
 }
 
 /* ---- descriptors: bits 0-13 address, 16-29 leading and 32-45 stride offset in units of 16 bytes,
- * 49-51 and 62-63 are 0 without swizzle ---- */
+ * 62-63 swizzle: none, in rows of 128, 64, 32 bytes ---- */
 inline unsigned field(uint64_t d, int at) {
     return (unsigned)(d >> at & 0x3fff) << 4;
 }
@@ -33,11 +33,25 @@ inline unsigned field(uint64_t d, int at) {
  * neighbours along the side, what is in them along the steps; turned, the other way round (of 16
  * bits). The leading offset is that of matrices along the steps, the stride offset is along the
  * side. */
-inline const unsigned char *element(uint64_t d, bool turned, int size, int i, int k) {
+inline unsigned plain_place(uint64_t d, bool turned, int size, int i, int k) {
     int n = PIECE / size, first = turned ? k % n : i % 8, second = turned ? i % 8 : k % n;
     unsigned at = field(d, 0) + (unsigned)(i / 8) * field(d, 32) + (unsigned)(k / n) * field(d, 16);
-    at += (unsigned)(first * PIECE + second * size);
-    if (d >> 46) wrong("a matrix descriptor with a swizzle or an offset of its base");
+    return at + (unsigned)(first * PIECE + second * size);
+}
+/* Rows of the steps, 8 of them a stride apart from the next 8; turned, rows of the side, whose next
+ * columns are a leading offset further, and the next 8 steps a stride. */
+inline unsigned row_place(uint64_t d, unsigned row, bool turned, int size, int i, int k) {
+    unsigned along = (unsigned)((turned ? i : k) * size), across = (unsigned)(turned ? k : i);
+    unsigned at = field(d, 0) + across / 8 * field(d, 32) + across % 8 * row;
+    if (!turned && field(d, 0) % row + along >= row) wrong("steps behind the end of their row");
+    at += turned ? along / row * field(d, 16) + along % row : along;
+    return at ^ (at >> 3 & (row - 16));
+}
+inline const unsigned char *element(uint64_t d, bool turned, int size, int i, int k) {
+    static const unsigned rows[] = {0, 128, 64, 32};
+    unsigned row = rows[d >> 62];
+    unsigned at = row ? row_place(d, row, turned, size, i, k) : plain_place(d, turned, size, i, k);
+    if (d >> 46 & 0xffff) wrong("a matrix descriptor with an offset of its base");
     if (turned && size != 2) wrong("a matrix that wgmma does not turn");
     return machine->shared + at - SHARED_BEGIN;
 }

@@ -61,6 +61,7 @@ static const void *in_image(const struct cuda *c, int64_t at) {
 /* How well a binary suits the chip; 0: not at all. Its own code before code for a lower minor
  * version, that before PTX. */
 static int fitness(const struct cuda *c, const struct onnxcc_cuda_binary *b) {
+    if (b->kind == ONNXCC_CUDA_EXACT && !c->d.tensor_map && cuda_wants_maps(c->image)) return 0;
     if (b->kind == ONNXCC_CUDA_EXACT) return b->arch == c->chip ? 3000 : 0;
     if (b->arch > c->chip) return 0;
     if (b->kind == ONNXCC_CUDA_PTX) return 1000 + b->arch;
@@ -73,6 +74,11 @@ static int no_code(const struct cuda *c, const char *refused) {
     for (int i = 0; i < c->image->n_binaries; i++) {
         size_t n = strlen(list);
         snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", b[i].name);
+        if (b[i].kind == ONNXCC_CUDA_EXACT && b[i].arch == c->chip && !c->d.tensor_map)
+            return cuda_fail(CUDA_OLD_DRIVER,
+                             "NVIDIA's driver is too old for the kernels for %s: libcuda lacks "
+                             "cuTensorMapEncodeTiled; install driver 525 or later",
+                             b[i].name);
     }
     if (refused)
         return cuda_fail(CUDA_NO_CODE,

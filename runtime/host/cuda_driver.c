@@ -41,8 +41,8 @@ static void *open_library(void) {
     return library;
 }
 
-/* The first function that is missing; NULL: none. Of those behind REST the program can do without.
- */
+/* The first function that is missing; NULL: none. The program can do without all of those behind
+ * REST, and without the one behind them. */
 static const char *find_functions(void *library, struct cuda_driver *d) {
     static const char *const names[] = {
         "cuInit", "cuDriverGetVersion", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName",
@@ -57,16 +57,18 @@ static const char *find_functions(void *library, struct cuda_driver *d) {
         "cuEventElapsedTime", "cuGetErrorName", "cuGetErrorString",
         /* REST */
         "cuStreamBeginCapture_v2", "cuStreamEndCapture", "cuStreamIsCapturing",
-        "cuGraphInstantiateWithFlags", "cuGraphLaunch", "cuGraphDestroy", "cuGraphExecDestroy"};
-    enum { N = sizeof names / sizeof names[0], REST = N - 7 };
+        "cuGraphInstantiateWithFlags", "cuGraphLaunch", "cuGraphDestroy", "cuGraphExecDestroy",
+        /* MAPS */
+        "cuTensorMapEncodeTiled"};
+    enum { N = sizeof names / sizeof names[0], MAPS = N - 1, REST = MAPS - 7 };
     void *found[N];
     _Static_assert(sizeof *d == sizeof found, "the names stand in the order of the members");
     for (int i = 0; i < N; i++) {
         found[i] = dlsym(library, names[i]);
         if (!found[i] && i < REST) return names[i];
     }
-    for (int i = REST; i < N; i++)
-        if (!found[i]) memset(&found[REST], 0, sizeof found[0] * (N - REST));
+    for (int i = REST; i < MAPS; i++)
+        if (!found[i]) memset(&found[REST], 0, sizeof found[0] * (MAPS - REST));
     memcpy(d, found, sizeof found);
     return NULL;
 }

@@ -57,6 +57,10 @@ struct cuda_driver {
     int (*graph_launch)(CuExec, CuStream);
     int (*graph_destroy)(CuGraph);
     int (*exec_destroy)(CuExec);
+    /* NULL: the driver lacks it (before CUDA 12), and code that wants tensor maps is not taken */
+    int (*tensor_map)(void *map, int type, uint32_t dims, void *address, const uint64_t *extents,
+                      const uint64_t *strides, const uint32_t *box, const uint32_t *steps,
+                      int interleave, int swizzle, int promotion, int fill);
 };
 
 enum { /* CUdevice_attribute, CUfunction_attribute, CUpointer_attribute, CUmemorytype, CUresult */

@@ -103,11 +103,12 @@ static int launch_failed(struct onnxcc_frame *f, int step, const struct onnxcc_c
 }
 
 void cuda_launch(struct onnxcc_frame *f, int step, const void *kernel, void *const *bufs,
-                 int64_t total) {
+                 const int64_t *numbers, int64_t total) {
     struct cuda *c = state_of(f);
     const struct onnxcc_cuda_kernel *k = kernel;
     union argument a[MAX_ARGS];
-    void *at[MAX_ARGS];
+    struct cuda_map maps[ONNXCC_CUDA_MAPS];
+    void *at[MAX_ARGS + ONNXCC_CUDA_MAPS];
     int64_t blocks = (total + k->per_block - 1) / k->per_block;
     if (k->n_bufs + k->n_syms + 5 > MAX_ARGS || step < 0 || step >= c->n_faults) {
         note(f, cuda_fail(CUDA_UNUSABLE, "a kernel with %d arguments cannot be launched",
@@ -117,8 +118,11 @@ void cuda_launch(struct onnxcc_frame *f, int step, const void *kernel, void *con
     int n = arguments(f, step, k, bufs, total, a);
     for (int i = 0; i < n; i++) at[i] = &a[i];
     if (blocks > k->max_blocks) blocks = k->max_blocks;
+    int code = cuda_maps(c, k, bufs, numbers, maps);
+    for (int i = 0; i < k->n_maps; i++) at[n + i] = &maps[i];
     int event = cuda_trace_begin(f, step);
-    int code = c->d.launch(c->function[k->index], (unsigned)blocks, 1, 1, (unsigned)k->threads, 1,
+    if (!code)
+        code = c->d.launch(c->function[k->index], (unsigned)blocks, 1, 1, (unsigned)k->threads, 1,
                            1, (unsigned)k->shared, cuda_now(f), at, NULL);
     cuda_trace_end(f, event);
     if (!code && c->careful) code = c->d.stream_wait(f->stream);

@@ -82,7 +82,7 @@ void cuda_leave(struct cuda *);
 int cuda_run(struct onnxcc_frame *, int (*run)(struct onnxcc_frame *));
 int cuda_run_on(struct onnxcc_frame *, int (*run)(struct onnxcc_frame *));
 void cuda_launch(struct onnxcc_frame *, int step, const void *kernel, void *const *bufs,
-                 int64_t total);
+                 const int64_t *maps, int64_t total);
 void cuda_copy(struct onnxcc_frame *, int step, int input, void *to, const void *from,
                int64_t bytes, int to_device);
 void cuda_input(struct onnxcc_frame *, int step, int k, int64_t bytes);
@@ -93,6 +93,15 @@ int cuda_first_fault(struct cuda *, int from);
 int cuda_stay(void *state, int on);
 int cuda_sync(struct onnxcc_frame *); /* everything of this run has ended */
 int64_t cuda_tensor_bytes(const struct onnxcc_frame *, const struct onnxcc_tensor *);
+
+/* ---- cuda_map.c ---- */
+struct cuda_map {
+    _Alignas(64) uint64_t opaque[16];
+};
+/* The tensor maps of a launch, from the numbers that runtime/cuda.h says; the driver's code. */
+int cuda_maps(struct cuda *, const struct onnxcc_cuda_kernel *, void *const *bufs,
+              const int64_t *numbers, struct cuda_map *);
+bool cuda_wants_maps(const struct onnxcc_cuda_image *); /* of a driver, for code of one chip */
 
 /* ---- cuda_streams.c ---- */
 void cuda_streams_begin(struct onnxcc_frame *, bool serial); /* of a run */

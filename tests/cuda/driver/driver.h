@@ -19,13 +19,17 @@
  *   FAKE_CUDA_SAY=1             a line for every graph that is launched, and for what is left at
  *                               the end
  *
- * Compiled with FAKE_CUDA_OLD it has no graphs. */
+ *
+ * Code for one chip must come with its tensor maps, which are checked where the kernel uses them.
+ * Compiled with FAKE_CUDA_OLD it has no graphs, and no tensor maps. */
 #ifndef FAKE_CUDA_DRIVER_H
 #define FAKE_CUDA_DRIVER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "../../../runtime/emu/map.h"
 
 enum {
     OK,
@@ -42,7 +46,7 @@ enum {
     NO_CAPTURE = 900,
     UNJOINED = 904
 };
-enum { MAX_STREAMS = 64, MAX_DEPENDENCIES = 32 };
+enum { MAX_STREAMS = 64, MAX_DEPENDENCIES = 32, MAP_BYTES = 128 };
 
 /* ---- contexts.c ---- */
 long setting(const char *name, long otherwise);
@@ -78,6 +82,8 @@ typedef struct Op {
     unsigned blocks, threads;
     int n;
     uint64_t *args;
+    EmuMap *maps; /* n_maps of them */
+    int n_maps;
     void *to, *from;
     size_t bytes;
     Event *event;

@@ -19,7 +19,8 @@ typedef struct Module {
 typedef struct Function {
     const void *context;
     Packed run;
-    int n_args, n_buffers;
+    int n_args, n_buffers, n_maps;
+    bool exact; /* code for one chip alone */
     int shared, most_shared; /* bytes that a launch must ask for, and those that it may */
     char name[300];
 } Function;
@@ -77,6 +78,7 @@ int cuModuleGetFunction(void **f, void *module, const char *name) {
     snprintf(shared, sizeof shared, "%s_shared", name);
     snprintf(made->name, sizeof made->name, "%s", name);
     made->context = m->context;
+    made->exact = !memcmp(m->image, "\177ELF", 4) && setting("FAKE_CUDA_CHIP", 80) == 90;
     for (int i = 0; i < m->n && !made->run; i++) {
         void *run = dlsym(m->at[i], packed), *count = dlsym(m->at[i], args),
              *bytes = dlsym(m->at[i], shared);
@@ -87,6 +89,7 @@ int cuModuleGetFunction(void **f, void *module, const char *name) {
         memcpy(&c, &count, sizeof count);
         made->n_args = c(0);
         made->n_buffers = c(1);
+        made->n_maps = c(2);
         memcpy(&size, &bytes, sizeof bytes);
         made->shared = size();
         made->most_shared = 48 << 10;
@@ -98,6 +101,45 @@ int cuFuncSetAttribute(void *f, int attribute, int value) {
     if (!f || attribute != 8 || value > 227 << 10) return INVALID;
     ((Function *)f)->most_shared = value;
     return OK;
+}
+
+#if !defined(FAKE_CUDA_OLD)
+int cuTensorMapEncodeTiled(void *map, int type, uint32_t dims, void *address,
+                           const uint64_t *extents, const uint64_t *strides, const uint32_t *box,
+                           const uint32_t *steps, int interleave, int swizzle, int promotion,
+                           int fill) {
+    EmuMap m = {EMU_MAP_MAGIC, (uintptr_t)address, dims, 0, 0, {0}, {0}, {0}};
+    if ((uintptr_t)map % 64 || (uintptr_t)address % 16 || dims < 1 || dims > 5 || interleave ||
+        fill || promotion < 0 || promotion > 3 || swizzle < 1 || swizzle > 3)
+        return INVALID;
+    if (type != 0 && type != 6 && type != 7 && type != 9) return INVALID;
+    m.bytes = type == 0 ? 1 : type == 7 ? 4 : 2;
+    m.row = 16u << swizzle;
+    for (uint32_t d = 0; d < dims; d++) {
+        if (!extents[d] || extents[d] > 1ull << 32 || !box[d] || box[d] > 256 || steps[d] != 1)
+            return INVALID;
+        if (d && (strides[d - 1] % 16 || strides[d - 1] >= 1ull << 40)) return INVALID;
+        m.extent[d] = extents[d], m.size[d] = (uint16_t)box[d];
+        if (d) m.stride[d - 1] = strides[d - 1];
+    }
+    if (box[0] * m.bytes > m.row) return INVALID;
+    memset(map, 0, MAP_BYTES);
+    memcpy(map, &m, sizeof m);
+    return OK;
+}
+#endif
+
+/* Kernels for one chip copy by their maps. */
+static bool take_maps(const Function *fn, void **args, Op *op) {
+    op->n_maps = fn->n_maps;
+    op->maps = aligned_alloc(64, MAP_BYTES * (size_t)(fn->n_maps + 1));
+    for (int i = 0; i < fn->n_maps; i++) {
+        memcpy((char *)op->maps + i * MAP_BYTES, args[fn->n_args + i], MAP_BYTES);
+        if (!fn->exact || *(const uint64_t *)args[fn->n_args + i] == EMU_MAP_MAGIC) continue;
+        fprintf(stderr, "fake driver: %s is launched without its tensor maps\n", fn->name);
+        return false;
+    }
+    return true;
 }
 
 int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
@@ -123,5 +165,5 @@ int cuLaunchKernel(void *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, 
             return INVALID;
         }
     }
-    return queue_op(stream, op);
+    return take_maps(fn, args, &op) ? queue_op(stream, op) : INVALID;
 }

@@ -56,6 +56,7 @@ int queue_op(void *stream, Op op) {
 static void run_kernel(const Op *op) {
     void *args[1024];
     for (int i = 0; i < op->n; i++) args[i] = &op->args[i];
+    for (int i = 0; i < op->n_maps; i++) args[op->n + i] = (char *)op->maps + i * MAP_BYTES;
     if (++launched == setting("FAKE_CUDA_FAULT", 0)) device_error = ILLEGAL_ADDRESS;
     if (!device_error) op->run(op->blocks, op->threads, args);
 }
