@@ -57,7 +57,8 @@ bool lparse_box(LParse *p, LStmt *l) {
     } while (lex_accept(x, ','));
     all[1] = NULL;
     l->hi = expr_int(p->k.ctx, 1);
-    for (int i = BOX_DIMS + BOX_SIZE; i < n; i += BOX_DIM) l->hi = expr_mul(p->k.ctx, l->hi, all[i]);
+    for (int i = BOX_DIMS + BOX_SIZE; i < n; i += BOX_DIM)
+        l->hi = expr_mul(p->k.ctx, l->hi, all[i]);
     l->n_iargs = n;
     l->iargs = arena_copy(p->k.ctx->perm, all, sizeof *all * (size_t)n);
     return lex_expect(x, ']');
@@ -88,7 +89,8 @@ static void check_dim(Verify *v, const LStmt *l, int d) {
     for (int i = 0; i < LEN(what); i++) check_fixed(v, dim(l, d)[BOX_EXTENT + i], what[i]);
     if (d) check_pieces(v, dim(l, d)[BOX_STRIDE], "a distance", bytes, PIECE);
     else check_pieces(v, dim(l, d)[BOX_AT], "a row's first coordinate", bytes, PIECE);
-    if (!d && !expr_is(dim(l, d)[BOX_STRIDE], 1)) complain(v, "elements of a row are no neighbours");
+    if (!d && !expr_is(dim(l, d)[BOX_STRIDE], 1))
+        complain(v, "elements of a row are no neighbours");
     if (!expr_is_int(dim(l, d)[BOX_SIZE], &n) || n < 1 || n > MOST_SIDE)
         complain(v, "a side of the box is none of 1 to %d", MOST_SIDE);
 }

@@ -59,10 +59,10 @@ OPS unsigned shared_address(const void *p) {
     return onnxcc_emu::shared_address(p);
 }
 #endif
-/* A matrix descriptor: address; from one matrix to the next along the steps (leading) and along the
- * side (stride). Of rows of steps: stride from 8 of them to the next 8. Of rows of the side: leading
- * from its columns to the next, stride from 8 steps to the next. Bits 62 and 63: no swizzle, in rows
- * of 128, 64 or 32 bytes. */
+/* A matrix descriptor: address; from one matrix to the next along the steps (leading) and along
+ * the side (stride). Of rows of steps: stride from 8 of them to the next 8. Of rows of the side:
+ * leading from its columns to the next, stride from 8 steps to the next. Bits 62 and 63: no
+ * swizzle, in rows of 128, 64 or 32 bytes. */
 template <int ROW, bool ALONG, int PIECES>
 OPS uint64_t group_descriptor(GroupFactor f, int i, int k) {
     const char *at = group_piece(f, group_matrix<ROW, ALONG, PIECES>(f, i, k));

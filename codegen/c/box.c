@@ -1,6 +1,6 @@
 /* CUDA: copies of boxes of tensors, by tensor maps. Boxes of the same size of the same tensor share
- * a map, which is a parameter of the kernel; what it says is told to the copy as well, for GPUs that
- * have none. */
+ * a map, which is a parameter of the kernel; what it says is told to the copy as well, for GPUs
+ * that have none. */
 #include "codegen/c/gen.h"
 #include "runtime/cuda.h"
 

@@ -140,7 +140,7 @@ void c_shared_head(Printer *); /* CUDA: what stands in front of a kernel's body 
 void c_shared_buffer(Printer *, const LStmt *); /* CUDA: declares one */
 
 /* ---- box.c ---- */
-/* The boxes that have tensor maps of their own, in the order of the text; NULL: the i-th is none. */
+/* The boxes that have tensor maps of their own, in the order of the text; NULL: none. */
 const LStmt *c_kernel_map(const LFunc *, int i);
 void c_box(Printer *, const LStmt *); /* a call of runtime/bulk.h */
 

@@ -52,7 +52,8 @@ static void look_at_stmt(void *user, LStmt *l) {
     if (l->kind == L_STORE && l->tensor == k->tensor) k->stores = true;
     for (int i = 0; l->kind == L_CALL && i < l->n_args; i++)
         if (l->args[i] == k->tensor) k->loads = k->stores = true;
-    if ((l->kind == L_ASYNC || l->kind == L_BULK || l->kind == L_BOX) && l->args[0] == k->tensor) k->loads = true;
+    bool copies = l->kind == L_ASYNC || l->kind == L_BULK || l->kind == L_BOX;
+    if (copies && l->args[0] == k->tensor) k->loads = true;
 }
 
 static Look look(Ctx *ctx, const LFunc *f, const Tensor *t) {

@@ -3,7 +3,8 @@
  *
  *   stage factor 0 of %s over i.1 k.1 -> %s.a : f16[128,32] shared ahead 2 behind 1 box
  *
- *   box %s.a[(k.0 % 4)*4096] = %x[0; k.0*32 of K by 1 box 32, t*128 of M by K box 128] at k.0 % 4 of 4
+ *   box %s.a[(k.0 % 4)*4096] = %x[0; k.0*32 of K by 1 box 32, t*128 of M by K box 128]
+ *     at k.0 % 4 of 4
  *
  * The region's last variable runs along neighbours in memory. A row of the copy has 128 bytes of
  * these at most; if there are more, the copy is made of several boxes, one behind the other. */

@@ -366,28 +366,51 @@ def check(model, onnxcc, folder, kind, flags=""):
     print(f"{model.name} {kind}{flags}: {len(expected)} outputs agree")
 
 
-def check_launch(model, onnxcc, folder):
-    """The program itself, against the driver of tests/cuda/driver: launches that ask for memory."""
+def driver(folder, *flags):
+    """The driver of tests/cuda/driver, in a folder of its own."""
     here = os.path.dirname(os.path.abspath(__file__))
+    os.makedirs(folder, exist_ok=True)
+    run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-pthread", *flags, "-o",
+         os.path.join(folder, "libcuda.so.1"), *glob.glob(os.path.join(here, "driver", "*.c"))])
+    return {"LD_LIBRARY_PATH": folder, "FAKE_CUDA_CHIP": "90"}
+
+
+def check_launch(model, onnxcc, folder):
+    """The program itself, against that driver: memory that launches ask for, and tensor maps."""
+    header = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../runtime/emu/cuda_emu.h")
     path, name = os.path.join(folder, f"{model.name}.onnx"), os.path.join(folder, model.name)
     compiled = subprocess.run([onnxcc, "-q", path, "--device=cuda", "-o", f"{name}.gpu"],
                               stderr=subprocess.PIPE, check=False)
     if compiled.returncode and b"was not found" in compiled.stderr:
         print(f"{model.name}: not launched, no CUDA toolkit")
         return
-    run([onnxcc, "-q", path, "--device=cuda", "--gpu-arch=sm_90a", "--emit=cuda", "-o", f"{name}.gpu.cu"])
-    run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-pthread", "-o",
-         os.path.join(folder, "libcuda.so.1"), *glob.glob(os.path.join(here, "driver", "*.c"))])
+    run([onnxcc, "-q", path, "--device=cuda", "--gpu-arch=sm_90a", "--emit=cuda",
+         "-o", f"{name}.gpu.cu"])
     run([os.environ.get("CXX", "c++"), "-std=gnu++17", "-O1", "-shared", "-fPIC", "-w", "-x", "c++",
-         "-ffp-contract=off", "-include", os.path.join(here, "../../runtime/emu/cuda_emu.h"),
-         f"{name}.gpu.cu", "-o", f"{name}.so"])
-    settings = {"LD_LIBRARY_PATH": folder, "FAKE_CUDA_KERNELS": f"{name}.so",
-                "FAKE_CUDA_CHIP": "90"}
+         "-ffp-contract=off", "-include", header, f"{name}.gpu.cu", "-o", f"{name}.so"])
+    settings = {"FAKE_CUDA_KERNELS": f"{name}.so", **driver(folder)}
     expected = values(model, f"{name}.cpu", folder)
     for i, (want, got) in enumerate(zip(expected, values(model, f"{name}.gpu", folder, settings))):
         if not np.max(np.abs(want - got)) <= model.tolerance * np.max(np.abs(want)):
             sys.exit(f"FAIL: {model.name}, launched: output {i} differs")
     print(f"{model.name} launched: {len(expected)} outputs agree")
+
+
+def check_old_driver(model, folder):
+    """One without tensor maps gets the PTX, and says why where it does not take that."""
+    name = os.path.join(folder, model.name)
+    if not os.path.exists(f"{name}.gpu"):
+        return
+    settings = {"FAKE_CUDA_KERNELS": f"{name}.so",
+                **driver(os.path.join(folder, "old"), "-DFAKE_CUDA_OLD")}
+    if "loads ptx" not in run([f"{name}.gpu"], settings):
+        sys.exit(f"FAIL: {model.name}: an old driver does not get the PTX")
+    settings["FAKE_CUDA_REFUSE"] = "ptx"
+    done = subprocess.run([f"{name}.gpu"], stderr=subprocess.PIPE, check=False,
+                          env={**os.environ, **settings})
+    if done.returncode != 1 or b"too old for the kernels for sm_90a" not in done.stderr:
+        sys.exit(f"FAIL: {model.name}: {done.returncode} {done.stderr}")
+    print(f"{model.name}: an old driver gets the PTX, or is told of")
 
 
 def main():
@@ -408,6 +431,8 @@ def main():
         check(model, onnxcc, folder, "", "-DONNXCC_EMU_WARPS")
         if model.dtype == "f16":
             check_launch(model, onnxcc, folder)
+        if model.name == "large_tall_f16":
+            check_old_driver(model, folder)
 
 
 if __name__ == "__main__":
