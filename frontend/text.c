@@ -1,5 +1,6 @@
 /* Texts as files: read whole, written whole or not at all. */
 #define _DEFAULT_SOURCE 1
+#include "codegen/codegen.h"
 #include "frontend/cli.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ int write_text(Ctx *ctx, const char *path, const char *text, size_t n) {
         return ok ? 0 : cannot_write(ctx, "stdout");
     }
     if (is_special(path)) return write_into(ctx, path, text, n);
+    path = output_target(ctx, path);
     char *temporary = arena_printf(ctx->perm, "%s.%ld.tmp", path, (long)getpid());
     FILE *f = fopen(temporary, "w");
     if (!f) return cannot_write(ctx, path);

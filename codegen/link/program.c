@@ -3,6 +3,7 @@
  * A compiler driver knows where the C library lies; for a bare linker (lld, ld) we look for its
  * start files where Debian and its kin keep them. The output is linked beside its place and
  * renamed, so a failure leaves nothing. */
+#include "codegen/codegen.h"
 #include "codegen/link/link.h"
 #include "codegen/link/spawn.h"
 
@@ -235,7 +236,7 @@ static bool deliver(Job *j, uint64_t bytes) {
         link_file_parts(f, (LinkParts){&whole, 1});
         return link_file_done(f);
     }
-    if (!rename(j->temp_out, j->job->out)) return true;
+    if (!rename(j->temp_out, output_target(j->ctx, j->job->out))) return true;
     return diag_error(j->ctx, &(Loc){.file = j->job->out}, "%s", strerror(errno));
 }
 
@@ -278,7 +279,8 @@ bool link_program(Ctx *ctx, const LinkJob *job) {
     struct stat st;
     j.in_place = !stat(job->out, &st) && !S_ISREG(st.st_mode);
     j.temp_out = j.in_place ? arena_printf(ctx->perm, "%s/out", j.temp_dir)
-                            : arena_printf(ctx->perm, "%s.%ld.tmp", job->out, (long)getpid());
+                            : arena_printf(ctx->perm, "%s.%ld.tmp", output_target(ctx, job->out),
+                                          (long)getpid());
     bool good = link_in(&j);
     if (!good) unlink(j.temp_out);
     link_temp_remove(j.temp_dir);

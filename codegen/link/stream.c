@@ -3,6 +3,7 @@
  * A file grows under a temporary name beside its own and is renamed at the end. What stands there
  * already and is no regular file (a pipe, /dev/null) is written directly. Ranges of other files are
  * copied by the kernel where it can. */
+#include "codegen/codegen.h"
 #include "codegen/link/link.h"
 
 #include <errno.h>
@@ -53,15 +54,20 @@ static void flush(LinkFile *f) {
     f->n = 0;
 }
 
+const char *output_target(Ctx *ctx, const char *path) {
+    char *real = realpath(path, NULL);
+    const char *target = arena_str(ctx->perm, real ? real : path);
+    free(real);
+    return target;
+}
+
 LinkFile *link_file_open(Ctx *ctx, const char *path, int mode) {
     LinkFile *f = NEW(ctx->perm, LinkFile);
     struct stat st;
-    char *real = realpath(path, NULL); /* a link's target is replaced, not the link */
     f->ctx = ctx;
-    f->path = arena_str(ctx->perm, real ? real : path);
+    f->path = output_target(ctx, path);
     f->source_fd = -1;
     f->buffer = arena_alloc(ctx->perm, BUFFER);
-    free(real);
     bool special = !stat(path, &st) && !S_ISREG(st.st_mode);
     if (!special) f->temp = arena_printf(ctx->perm, "%s.%ld.tmp", f->path, (long)getpid());
     if (f->temp) unlink(f->temp);

@@ -27,6 +27,15 @@ same a.npy b.npy
 expect 0 ./digits --dim N=4 --seed 4 --output logits=c.npy
 cmp -s a.npy c.npy && fail "seeds 3 and 4 give the same"
 
+# ---- a link stays, and what it leads to is written ----
+for kind in exe graph obj; do
+    echo old >target.$kind
+    ln -s target.$kind link.$kind
+    expect 0 "$onnxcc" -q "$digits" --emit=$kind -o link.$kind
+    [ -L link.$kind ] && [ "$(size target.$kind)" -gt 1000 ] || fail "--emit=$kind to a link"
+done
+expect 0 ./link.exe --check "$root/demo/digits"
+
 # ---- every type there and back ----
 compile "$models/types.onnx" -o types
 expect 0 ./types --check "$models/types"
