@@ -70,10 +70,11 @@ OPS void copies_wait(int n) {
 
 /* Where they are not there, elements of that value are, at once. */
 #define TILES_FILL(n)                                                                              \
-    template <typename T> OPS void copy_or_fill_##n(T *to, const T *from, bool there, T value) {   \
+    template <typename T, typename Value>                                                          \
+    OPS void copy_or_fill_##n(T *to, const T *from, bool there, Value value) {                     \
         if (there) copy_later_##n(to, from, true);                                                 \
         else                                                                                       \
-            for (int i = 0; i < n / (int)sizeof(T); i++) to[i] = value;                            \
+            for (int i = 0; i < n / (int)sizeof(T); i++) to[i] = (T)value;                         \
     }
 TILES_FILL(4)
 TILES_FILL(8)

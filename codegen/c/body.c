@@ -295,7 +295,7 @@ static const char *moved(Printer *p, const Expr *e) {
     return element ? arena_printf(p->arena, "%s ? %s : (uint16_t)0", cond, element) : NULL;
 }
 
-static const char *stored(Printer *p, const Expr *value) {
+const char *c_stored(Printer *p, const Expr *value) {
     bool half = value->type == DT_F16 || value->type == DT_BF16;
     const char *same = half ? moved(p, value) : NULL;
     if (same) return same;
@@ -307,7 +307,7 @@ static const char *stored(Printer *p, const Expr *value) {
 }
 
 static void print_store(Printer *p, const LStmt *l) {
-    const char *value = stored(p, l->value), *to = c_element(p, l->tensor, l->index);
+    const char *value = c_stored(p, l->value), *to = c_element(p, l->tensor, l->index);
     const char *some = c_some(p, l->index);
     if (some) c_line(p, "if (%s) %s = %s;", some, to, value);
     else c_line(p, "%s = %s;", to, value);

@@ -121,6 +121,7 @@ const char *c_some(Printer *,
 bool c_index_plain(Printer *, const Expr *e); /* a division of it needs no helper */
 
 /* ---- body.c ---- */
+const char *c_stored(Printer *, const Expr *); /* a value as it lies in memory */
 void c_body(Printer *, const LBody *);
 
 /* ---- leaf.c; CUDA: a call of runtime/tiles.h, of runtime/groups.h ---- */

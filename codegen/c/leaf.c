@@ -15,7 +15,7 @@ static void print_async(Printer *p, const LStmt *l) {
     int64_t bytes = l->hi->i * (int64_t)dtype_bytes(l->tensor->dtype);
     const char *to = address(p, l->tensor, l->index), *from = address(p, l->args[0], l->iargs[0]);
     const char *there = l->cond ? c_expr(p, l->cond, PREC_ANY) : "true";
-    const char *other = l->value ? c_expr(p, l->value, PREC_ANY) : NULL;
+    const char *other = l->value ? c_stored(p, l->value) : NULL;
     if (other)
         c_line(p, "copy_or_fill_%lld(%s, %s, %s, %s);", (long long)bytes, to, from, there, other);
     else c_line(p, "copy_later_%lld(%s, %s, %s);", (long long)bytes, to, from, there);
