@@ -1,5 +1,4 @@
-/* The loops of a tile in which groups of four warps multiply matrices of f16 or bf16 (wgmma, where
- * the GPU has it).
+/* The loops of a tile in which groups of four warps multiply matrices (wgmma where a GPU has it).
  *
  *   split i.1 by 128 -> i.w i.2 exact     groups
  *   split i.2 by 64 -> i.m i.3 exact      the rows of a group's matrix
@@ -14,16 +13,17 @@
  *     }
  *     ...
  *
- * Copies are made of matrices of 8 x 8 elements, 128 neighbouring bytes each, so that the 8 rows
+ * Copies are made of matrices of 8 rows of 16 bytes, 128 neighbouring ones each, so that the rows
  * that are read at once meet all banks. What threads write at once, 16 bytes each, does so because
  * a row or two are left out between the columns of such matrices. */
+#include "ir/mma.h"
 #include "passes/kernel/apply.h"
 #include "passes/kernel/schedule_gpu_tile.h"
 
 enum { ROWS = 64, WARP_ROWS = 16, COLUMNS = 8, LANE_ROWS = 8, LANE_COLUMNS = 2 };
-/* elements of 16 bytes; such pieces that meet all banks; what a block may have on all GPUs; copies:
- * of a round that is multiplied, of one whose products may be on their way, two that arrive */
-enum { PIECE = 8, PIECES = 8, SHARED = 99 << 10, COPIES = 4 };
+/* pieces of 16 bytes that meet all banks; what a block may have on all GPUs; copies: of a round
+ * that is multiplied, of one whose products may be on their way, two that arrive */
+enum { PIECES = 8, SHARED = 99 << 10, COPIES = 4 };
 
 void gpu_group_split(GpuTile *t, Side *side, int64_t each) {
     Sched *s = t->s;
@@ -41,15 +41,15 @@ void gpu_group_split(GpuTile *t, Side *side, int64_t each) {
 
 /* Rows that are left out: pieces of a row lie in a column each, so far apart that those of the
  * rows that are written at once do not meet. */
-static int64_t gap(int64_t row) {
-    return MAX(PIECES * PIECE / row, 1);
+static int64_t gap(const GpuTile *t, int64_t row) {
+    return MAX(PIECES * gpu_tile_piece(t) / row, 1);
 }
 
 /* At most; a box has no such rows. */
 static int64_t copy_elements(const GpuTile *t, int i) {
     int64_t own = i ? t->shape.columns : t->shape.rows, depth = t->shape.depth;
     int64_t rows = t->side[i].along ? own : depth, row = t->side[i].along ? depth : own;
-    return (rows + gap(row)) * row;
+    return (rows + gap(t, row)) * row;
 }
 
 int64_t gpu_group_bytes(const GpuTile *t) {
@@ -57,16 +57,36 @@ int64_t gpu_group_bytes(const GpuTile *t) {
     return elements * (int64_t)dtype_bytes(gpu_tile_type(t->sum->value->arg[0]));
 }
 
-/* Is the factor stored so that a round's part of it lies in the order of the copy? */
-static bool is_bulk(const GpuTile *t, const Side *side) {
+Tensor *gpu_group_constant(const GpuTile *t, const Side *side) {
     const Expr *e = t->sum->value->arg[side->factor];
     while (e->kind == E_OP && e->op == SOP_cast) e = e->arg[0];
-    const Layout *l = e->kind == E_LOAD && e->tensor->space == SP_CONST ? e->tensor->layout : NULL;
-    if (!l || l->n < 5 || side->along || side->n != 1) return false;
+    return e->kind == E_LOAD && e->tensor->space == SP_CONST ? e->tensor : NULL;
+}
+
+void gpu_group_round(GpuTile *t, Tensor *constant) {
+    Ctx *c = t->s->ctx;
+    const Const *of = constant->data;
+    if (constant->dtype != DT_F32 || !of || of->missing) return;
+    int64_t n = of->data ? of->elements : 1;
+    uint32_t *bits = NEW_ARRAY(c->perm, uint32_t, n + 1);
+    memcpy(bits, of->data ? of->data : of->splat, sizeof *bits * (size_t)n);
+    for (int64_t i = 0; i < n; i++) bits[i] = mma_tf32(bits[i]);
+    constant->data =
+        of->data ? const_new(c, DT_F32, n, bits) : const_splat(c, DT_F32, of->elements, bits);
+}
+
+/* Is the factor stored so that a round's part of it lies in the order of the copy? */
+static bool is_bulk(const GpuTile *t, const Side *side) {
+    const Tensor *constant = gpu_group_constant(t, side);
+    const Layout *l = constant ? constant->layout : NULL;
+    if (!l || l->n < 5 || side->n != 1 || !gpu_tile_is_long(t, t->red[t->n_red - 1], 1))
+        return false;
     const LayoutDim *at = &l->at[l->n - 4];
-    int64_t depth = t->shape.depth, pieces = side == &t->side[1] ? t->shape.columns : t->shape.rows;
-    return at[0].div == depth && at[1].div == PIECE && at[1].mod % (pieces / PIECE) == 0 &&
-           at[2].mod == depth && at[3].mod == PIECE && gpu_tile_is_long(t, t->red[t->n_red - 1], 1);
+    int64_t depth = t->shape.depth, piece = gpu_tile_piece(t);
+    int64_t own = side == &t->side[1] ? t->shape.columns : t->shape.rows;
+    if (at[0].div != depth || at[1].div != piece || at[3].mod != piece) return false;
+    return side->along ? at[1].mod == depth / piece && at[2].mod == own
+                       : at[1].mod % (own / piece) == 0 && at[2].mod == depth;
 }
 
 /* Is the copy a box of a tensor in memory? */
@@ -97,10 +117,10 @@ static void add_stage(GpuTile *t, Nest *at, const Side *side, int ahead, int beh
     int64_t row = 0;
     CHECK(expr_is_int(g.region[1]->extent, &row));
     g.box = is_box(t, &g, &map);
-    int64_t room = g.bulk || g.box ? 0 : gap(row);
+    int64_t room = g.bulk || g.box ? 0 : gap(t, row);
     Expr *dims[] = {expr_addi(c, g.region[0]->extent, room), g.region[1]->extent};
     Tensor *copy = gpu_tile_stage(t->s, at, g, dims, NULL);
-    if (!g.box || map.boxes > 1) copy->layout = in_pieces(c, g.box ? map.row : PIECE);
+    if (!g.box || map.boxes > 1) copy->layout = in_pieces(c, g.box ? map.row : gpu_tile_piece(t));
 }
 
 void gpu_group_stages(GpuTile *t, Nest *at) {

@@ -34,8 +34,7 @@ static const TileShape shapes[] = {
     {32, 64, 16, 4, 4, 0.6, false},   {32, 32, 16, 4, 4, 0.45, false},
 };
 
-/* For warps that multiply matrices, and groups of four of them, of elements of 2 bytes; depth: of
- * such, too. */
+/* For warps that multiply matrices, and groups of four of them; depth: of elements of 2 bytes. */
 static const TileShape matrix_shapes[] = {
     {256, 128, 32, 128, 128, 1.7, true}, {128, 256, 32, 128, 128, 1.7, true},
     {128, 128, 32, 128, 128, 1.4, true}, {128, 64, 32, 128, 64, 1.05, true},
@@ -118,25 +117,32 @@ static bool steps_are_neighbours(const GpuTile *t) {
     return t->matrices && t->steps_each != mma_steps(DT_F16);
 }
 
-static void find_stride(void *user, const Expr *e);
-
 typedef struct Stride {
     Ctx *ctx;
     Var *v;
     int64_t most;
     bool near, constants; /* constants count, too: they are where they shall be */
+    Tile *pack;           /* as they will be stored; NULL: as they are */
 } Stride;
+
+/* Of constants in the order of a group's copies, too. */
+static bool is_fastest(const Expr *load, const Var *v) {
+    const Layout *l = load->tensor->layout;
+    return l && l->at[l->n - 1].div == 1 && load->arg[l->at[l->n - 1].dim] == v->self;
+}
 
 static void find_stride(void *user, const Expr *e) {
     Stride *s = user;
     if (e->kind != E_LOAD || (e->tensor->space == SP_CONST && !s->constants)) return;
-    int64_t stride = load_stride(s->ctx, e, s->v);
+    int64_t stride = is_fastest(e, s->v) ? 1 : load_stride(s->ctx, e, s->v);
+    if (s->pack && tile_packs(s->pack, e))
+        stride = s->v == s->pack->red[s->pack->sum->n_red - 1] && stride ? 1 : ACCESS_FAR;
     s->near |= stride == 1;
     s->most = MAX(s->most, stride);
 }
 
-static Stride stride_of(const GpuTile *t, const Expr *factor, Var *v) {
-    Stride s = {t->s->ctx, v, 0, false, steps_are_neighbours(t)};
+static Stride stride_of(const GpuTile *t, const Expr *factor, Var *v, Tile *pack) {
+    Stride s = {t->s->ctx, v, 0, false, steps_are_neighbours(t), pack};
     expr_visit(factor, find_stride, &s);
     return s;
 }
@@ -147,7 +153,7 @@ static bool order_reduction(GpuTile *t) {
     if (t->sum->n_red == 0 || t->sum->n_red > MAX_RANK) return false;
     for (int i = 0; i < t->sum->n_red; i++) {
         Var *v = t->sum->red[i];
-        int64_t own = stride_of(t, t->sum->value, v).most;
+        int64_t own = stride_of(t, t->sum->value, v, NULL).most;
         int at = i;
         for (; at > 0 && stride[at - 1] < own; at--)
             t->red[at] = t->red[at - 1], stride[at] = stride[at - 1];
@@ -159,10 +165,43 @@ static bool order_reduction(GpuTile *t) {
     return is_large(all, LEAST_DEPTH);
 }
 
-static void look_along(GpuTile *t, Side *side) {
+static bool lies_along(const GpuTile *t, const Side *side, Tile *pack) {
     const Expr *f = factor_of(t, side->factor);
-    side->along = stride_of(t, f, t->red[t->n_red - 1]).near &&
-                  !stride_of(t, f, side->vars[side->n - 1]).near;
+    return stride_of(t, f, t->red[t->n_red - 1], pack).near &&
+           !stride_of(t, f, side->vars[side->n - 1], pack).near;
+}
+
+/* ---- constants are stored in blocks of the tile's width ---- */
+/* False: they stay as they are. */
+static bool pack_of(const GpuTile *t, const Side *side, Tile *pack) {
+    *pack = (Tile){.s = t->s, .sum = t->sum, .lanes = side->vars[0]};
+    pack->nr = side == &t->side[0] ? t->shape.rows : t->shape.columns;
+    pack->along = steps_are_neighbours(t);
+    if (t->shape.group && gpu_tile_is_long(t, t->red[t->n_red - 1], 1))
+        pack->deep = t->shape.depth, pack->piece = gpu_tile_piece(t);
+    memcpy(pack->red, t->red, sizeof pack->red);
+    return side->n == 1 && !t->s->most_rows;
+}
+
+static void pack_side(GpuTile *t, const Side *side) {
+    Tile pack;
+    const Tensor *old = gpu_group_constant(t, side);
+    if (!pack_of(t, side, &pack)) return;
+    stmt_loads(t->sum, &pack.loads);
+    tile_pack_panels(&pack);
+    Tensor *packed = gpu_group_constant(t, side);
+    if (t->shape.group && packed != old) gpu_group_round(t, packed);
+}
+
+/* Groups read pieces of 16 bytes; those of steps must be neighbours in memory. */
+static bool has_groups(const GpuTile *t) {
+    bool along = true;
+    for (int i = 0; i < 2 && steps_are_neighbours(t); i++) {
+        Tile pack;
+        bool packs = pack_of(t, &t->side[i], &pack);
+        along &= lies_along(t, &t->side[i], packs ? &pack : NULL);
+    }
+    return along;
 }
 
 /* ---- the tile's size ---- */
@@ -194,7 +233,7 @@ static void adapt_depth(GpuTile *t) {
 static void choose_shape(GpuTile *t) {
     const TileShape *all = t->matrices ? matrix_shapes : shapes, *best = all;
     int n = t->matrices ? LEN(matrix_shapes) : LEN(shapes);
-    if (steps_are_neighbours(t))
+    if (!has_groups(t))
         while (best->group) best++, all++, n--;
     for (int i = 1; i < n; i++)
         if (cost_of(t, &all[i]) < cost_of(t, best)) best = &all[i];
@@ -241,17 +280,6 @@ static void look_for_matrices(GpuTile *t) {
     if (t->matrices) t->steps_each = mma_steps(a);
 }
 
-/* ---- constants are stored in blocks of the tile's width ---- */
-static void pack_side(GpuTile *t, const Side *side, int64_t width) {
-    Tile pack = {.s = t->s, .sum = t->sum, .lanes = side->vars[0], .nr = width};
-    pack.along = steps_are_neighbours(t);
-    if (t->shape.group && gpu_tile_is_long(t, t->red[t->n_red - 1], 1)) pack.deep = t->shape.depth;
-    if (side->n != 1 || t->s->most_rows) return;
-    memcpy(pack.red, t->red, sizeof pack.red);
-    stmt_loads(t->sum, &pack.loads);
-    tile_pack_panels(&pack);
-}
-
 bool schedule_gpu_tile(Sched *s) {
     GpuTile t = {.s = s, .slices = 1};
     if (!schedule_is_gpu(s) || !has_form(&t) || !choose_sides(&t) || !order_reduction(&t))
@@ -261,9 +289,8 @@ bool schedule_gpu_tile(Sched *s) {
         if (!expr_is_int(t.side[i].extent, NULL)) s->rows = t.side[i].extent;
     choose_shape(&t);
     if (!s->most_rows) choose_slices(&t);
-    pack_side(&t, &t.side[0], t.shape.rows);
-    pack_side(&t, &t.side[1], t.shape.columns);
-    for (int i = 0; i < 2; i++) look_along(&t, &t.side[i]);
+    for (int i = 0; i < 2; i++) pack_side(&t, &t.side[i]);
+    for (int i = 0; i < 2; i++) t.side[i].along = lies_along(&t, &t.side[i], NULL);
     gpu_tile_nest(&t);
     return true;
 }

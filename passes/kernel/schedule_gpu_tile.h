@@ -50,6 +50,8 @@ void gpu_tile_nest(GpuTile *);
 /* ---- schedule_gpu_tile_classes.c ---- */
 /* An extent; where it is symbolic, what is assumed of it. */
 int64_t gpu_tile_extent(const GpuTile *, const Side *);
+/* So many elements of the factors' type are 16 bytes. */
+int64_t gpu_tile_piece(const GpuTile *);
 /* The type in which a factor lies in memory, if it is only converted; else its own. */
 DType gpu_tile_type(const Expr *factor);
 /* A stage of which the copy is made here: with these dimensions, in this physical order (NULL: as
@@ -67,5 +69,9 @@ enum { GPU_GROUP = 128 }; /* threads */
 void gpu_group_split(GpuTile *, Side *, int64_t each);
 int64_t gpu_group_bytes(const GpuTile *); /* of the copies for a round */
 void gpu_group_stages(GpuTile *, Nest *);
+Tensor *gpu_group_constant(const GpuTile *, const Side *); /* what the factor is; NULL: others */
+/* Products read the first 19 bits of an f32: the constant, which nobody else reads, is rounded to
+ * these. */
+void gpu_group_round(GpuTile *, Tensor *constant);
 
 #endif

@@ -13,6 +13,7 @@
  * apart as there are threads: those that read at the same time meet different banks. Where a factor
  * lies along the reduction its copy is turned, and 16 bytes longer, so that those that write do,
  * too. */
+#include "ir/mma.h"
 #include "passes/kernel/schedule_gpu_tile.h"
 
 enum { NEIGHBOURS = 4, PAD_BYTES = 16 };
@@ -61,6 +62,10 @@ DType gpu_tile_type(const Expr *factor) {
     while (e->kind == E_GUARD || (e->kind == E_OP && e->op == SOP_cast))
         e = e->arg[e->kind == E_GUARD];
     return e->kind == E_LOAD && e->type != DT_BOOL && !e->tensor->packed ? e->type : factor->type;
+}
+
+int64_t gpu_tile_piece(const GpuTile *t) {
+    return MMA_PIECE / (int64_t)dtype_bytes(gpu_tile_type(t->sum->value->arg[0]));
 }
 
 int64_t gpu_tile_bytes(const GpuTile *t, int slices) {

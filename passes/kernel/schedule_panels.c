@@ -2,7 +2,7 @@
  * reduction. */
 #include "passes/kernel/schedule_tile.h"
 
-enum { WARP = 32, PIECE = 8 };
+enum { WARP = 32 };
 
 static Tensor *clone_const(Tile *t, Tensor *of) {
     Tensor *copy = NEW(t->s->ctx->perm, Tensor);
@@ -32,17 +32,29 @@ static int lane_dim(const Expr *load, const Var *v) {
     BUG("no subscript uses %s", v->name);
 }
 
+static void add_dim(Layout *l, int dim, int64_t div, int64_t mod) {
+    l->at[l->n++] = (LayoutDim){dim, div, mod};
+}
+
+/* What lies behind [others, lanes / nr, outer reduction order, steps / deep]: pieces of the lanes,
+ * or of the steps. */
+static void add_deep(const Tile *t, Layout *l, int lane, int steps) {
+    int pieces = t->along ? steps : lane, rows = t->along ? lane : steps;
+    add_dim(l, pieces, t->piece, (t->along ? t->deep : t->nr) / t->piece);
+    add_dim(l, rows, 1, t->along ? t->nr : t->deep);
+    add_dim(l, pieces, 1, t->piece);
+}
+
 /* Layout [others, lanes / nr, reduction order, lanes % nr]; not in blocks where the lanes share
  * their subscript (groups), or where threads of a warp have neighbouring ones. Along the reduction:
- * [others, lanes, reduction order]. Deep: [others, lanes / nr, outer reduction order, steps / deep,
- * lanes / 8, steps % deep, lanes % 8]. NULL where a reduction variable shares its subscript. */
+ * [others, lanes, reduction order]. Deep: in blocks, as add_deep has it. NULL where a reduction
+ * variable shares its subscript. */
 static Layout *panel_layout(Tile *t, const Expr *load) {
     Layout *l = NEW(t->s->ctx->perm, Layout);
     bool used[MAX_RANK] = {false};
-    int lane = lane_dim(load, t->lanes);
+    int lane = lane_dim(load, t->lanes), steps = dim_of(load, t->red[t->sum->n_red - 1]);
     bool warp = schedule_is_gpu(t->s) && t->nr < WARP;
-    bool blocks = load->arg[lane] == t->lanes->self && !warp && !t->along;
-    int steps = dim_of(load, t->red[t->sum->n_red - 1]);
+    bool blocks = load->arg[lane] == t->lanes->self && !warp;
     bool deep = blocks && t->deep && steps >= 0;
     used[lane] = true;
     for (int i = 0; i < t->sum->n_red; i++) {
@@ -51,21 +63,16 @@ static Layout *panel_layout(Tile *t, const Expr *load) {
         if (d >= 0) used[d] = true;
     }
     for (int d = 0; d < load->n; d++)
-        if (!used[d]) l->at[l->n++] = (LayoutDim){d, 1, 0};
+        if (!used[d]) add_dim(l, d, 1, 0);
     if (l->n + load->n + 2 >= MAX_RANK) return NULL;
-    if (blocks) l->at[l->n++] = (LayoutDim){lane, t->nr, 0};
-    if (t->along) l->at[l->n++] = (LayoutDim){lane, 1, 0};
+    blocks &= deep || !t->along;
+    if (blocks || t->along) add_dim(l, lane, blocks ? t->nr : 1, 0);
     for (int i = 0; i < t->sum->n_red; i++) {
         int d = dim_of(load, t->red[i]);
-        if (d >= 0) l->at[l->n++] = (LayoutDim){d, deep && d == steps ? t->deep : 1, 0};
+        if (d >= 0) add_dim(l, d, deep && d == steps ? t->deep : 1, 0);
     }
-    if (deep) {
-        l->at[l->n++] = (LayoutDim){lane, PIECE, t->nr / PIECE};
-        l->at[l->n++] = (LayoutDim){steps, 1, t->deep};
-        l->at[l->n++] = (LayoutDim){lane, 1, PIECE};
-    } else if (!t->along) {
-        l->at[l->n++] = (LayoutDim){lane, 1, blocks ? t->nr : 0};
-    }
+    if (deep) add_deep(t, l, lane, steps);
+    else if (!t->along) add_dim(l, lane, 1, blocks ? t->nr : 0);
     return l;
 }
 
@@ -80,11 +87,19 @@ static bool is_compatible(const Tile *t, const Tensor *c, const Layout *want) {
     return true;
 }
 
+static Layout *wanted(Tile *t, const Expr *load) {
+    bool packable = tile_load_uses(load, t->lanes) && tile_packable(t->s->ctx, load, t->lanes);
+    return packable ? panel_layout(t, load) : NULL;
+}
+
+bool tile_packs(Tile *t, const Expr *load) {
+    return wanted(t, load) != NULL;
+}
+
 void tile_pack_panels(Tile *t) {
     for (int i = 0; i < t->loads.n; i++) {
         const Expr *l = t->loads.at[i];
-        if (!tile_load_uses(l, t->lanes) || !tile_packable(t->s->ctx, l, t->lanes)) continue;
-        Layout *want = panel_layout(t, l);
+        Layout *want = wanted(t, l);
         if (!want || is_compatible(t, l->tensor, want)) continue;
         Tensor *c = clone_const(t, l->tensor);
         c->layout = want;

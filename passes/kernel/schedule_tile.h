@@ -15,8 +15,8 @@ typedef struct Tile {
     Var *rows[MAX_RANK], *batch[MAX_RANK];
     int n_rows, n_batch;
     Var *red[MAX_RANK];    /* outermost first */
-    int64_t deep;          /* > 0: constants are stored in the order of a group's copies of so many
-                              steps of the innermost one (schedule_gpu_group.c) */
+    int64_t deep, piece;   /* > 0: constants are stored in the order of a group's copies of so many
+                              steps of the innermost one, in pieces (schedule_gpu_group.c) */
     bool along;            /* constants are stored along the reduction, not the lanes */
     int64_t mr, nr;        /* tile: rows, lanes (elements) */
     Var *p, *p_out, *p_in, *n_out, *n_in;
@@ -30,6 +30,7 @@ bool tile_has_guard(const Tile *); /* the reduction loads under a condition: a w
 
 /* ---- schedule_panels.c ---- */
 void tile_pack_panels(Tile *);
+bool tile_packs(Tile *, const Expr *load); /* may it be stored so? */
 /* A width that tiles must divide, because a constant is stored in blocks that cannot be changed any
  * more; 0: none. */
 int64_t tile_fixed_block(const Tile *);

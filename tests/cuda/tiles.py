@@ -273,6 +273,21 @@ def large(dtype, name, rows, columns, depth, turns):
     return m
 
 
+def large_integers(dtype, name, rows, columns, depth, turns):
+    """The same of bytes, whose factors lie along the steps, but the one that is turned."""
+    m = Model(f"large_integers_{name}_{dtype}", dtype)
+    x, zx = m.input("x", rows, depth), m.whole("zx", m.type, values=117)
+    if "v" in turns:
+        z = m.node("Transpose", m.input("z", columns, depth, dtype="u8"), perm=[1, 0])
+        m.output(m.node("MatMulInteger", x, z), T.INT32)
+    elif "q" in turns:
+        m.output(m.node("QLinearMatMul", x, m.real(0.02), zx, m.whole("w", T.INT8, depth, columns),
+                        m.real(0.003), m.whole("z3", T.INT8, values=3), m.real(0.5), zx))
+    else:
+        m.output(m.node("MatMulInteger", x, m.whole("w", T.INT8, depth, columns), zx), T.INT32)
+    return m
+
+
 def large_window(dtype):
     """A convolution of many pixels and channels."""
     m = Model(f"large_window_{dtype}", dtype)
@@ -291,6 +306,11 @@ def larges():
     yield large("bf16", "wide", 1024, 4096, 32, "ab")
     yield large("f16", "batch", 2000, 1000, 40, "batch")
     yield large_window("f16")
+    yield large_integers("u8", "even", 1024, 1024, 192, "q")
+    yield large_integers("i8", "odd", 1001, 1027, 100, "")
+    yield large_integers("i8", "wide", 1024, 4096, 80, "v")
+    yield fast(large("f32", "even", 1024, 1024, 160, ""))
+    yield fast(large("f32", "odd", 1001, 1027, 50, "b"))
 
 
 def models():
@@ -345,9 +365,9 @@ def values(model, program, folder, settings=None):
     return out
 
 
-def kernels(onnxcc, path):
+def kernels(model, onnxcc, path):
     """The text of a model's kernels, without the functions in front of them."""
-    text = run([onnxcc, "-q", path, "--device=cuda", "--emit=cuda", "-o", "/dev/stdout"])
+    text = run([onnxcc, "-q", path, *model.options, "--device=cuda", "--emit=cuda", "-o", "/dev/stdout"])
     return text[text.index("__global__"):]
 
 
@@ -425,11 +445,11 @@ def main():
     for model in larges():
         path = model.save(folder)
         run([onnxcc, "-q", path, "-o", os.path.join(folder, f"{model.name}.cpu")])
-        if "group_products" not in kernels(onnxcc, path):
+        if "group_products" not in kernels(model, onnxcc, path):
             sys.exit(f"FAIL: {model.name} is not multiplied by groups")
         check(model, onnxcc, folder, "races")
         check(model, onnxcc, folder, "", "-DONNXCC_EMU_WARPS")
-        if model.dtype == "f16":
+        if model.dtype in ("f16", "u8"):
             check_launch(model, onnxcc, folder)
         if model.name == "large_tall_f16":
             check_old_driver(model, folder)
