@@ -1,10 +1,12 @@
 """Fills a folder with everything that bench/gpu.sh run needs on a machine with a GPU.
 
-    bench/gpu.sh prepare [--out build/gpu] [--parts check,kernels,models] [--gpu-arch sm_90a] ...
+    bench/gpu.sh prepare [--out build/gpu] [--parts check,forms,kernels,models] [--gpu-arch sm_90a] ...
 
-Parts: check, a sample of the official ONNX suite in programs of 64 models; kernels, one operator each
-in the sizes of today's networks; models, those of bench/export_models.py whose programs fit. The
-folder must stay under --limit MiB: where it does not, prepare and run one part after the other.
+Parts: check, a sample of the official ONNX suite in programs of 64 models; forms, models of
+tests/cuda/tiles.py, which has one for every form of product, and the CPU's program of each; kernels,
+one operator each in the sizes of today's networks; models, those of bench/export_models.py whose
+programs fit. The folder must stay under --limit MiB: where it does not, prepare and run one part after
+the other.
 """
 
 import argparse
@@ -19,11 +21,13 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(HERE), str(ROOT / "bench"), str(ROOT / "tests" / "conformance")]
+sys.path[:0] = [str(HERE), str(ROOT / "bench"), str(ROOT / "tests" / "conformance"),
+                str(ROOT / "tests" / "cuda")]
 
 import cases  # noqa: E402
 import onnx  # noqa: E402
 import run as conformance  # noqa: E402
+import tiles  # noqa: E402
 from folders import model_folders as exported_folders  # noqa: E402
 from kernels import all_kernels  # noqa: E402
 
@@ -32,9 +36,9 @@ LARGEST_CASE = 100_000  # bytes of data
 REFERENCE_FLOPS = 4e10  # what a CPU computes in a few seconds
 
 
-def compile_models(args, output, entries, models, device=True):
+def compile_models(args, output, entries, models, device=True, options=()):
     """None, or the first line of the message."""
-    command = [args.onnxcc, "-q", "-o", output, "--entry=" + ",".join(entries), *models]
+    command = [args.onnxcc, "-q", "-o", output, "--entry=" + ",".join(entries), *models, *options]
     command += ["--device=cuda", *args.archs] if device else ["-mcpu=x86-64-v3"]
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no message"])[0]
@@ -83,6 +87,44 @@ def prepare_check(args, out):
         numbered = list(enumerate(sample(args, work)))
         for i in range(0, len(numbered), PER_PROGRAM):
             compile_group(args, out, numbered[i:i + PER_PROGRAM], lines)
+    return lines
+
+
+# ---- forms ----
+def largest_elements(args, model, path, work):
+    program = pathlib.Path(work) / "one"
+    why = compile_models(args, program, [model.name], [path], device=False)
+    if why:
+        sys.exit(f"{model.name}: {why}")
+    return [abs(v).max() for v in tiles.values(model, str(program), work)]
+
+
+def prepare_forms(args, out):
+    """A program for the GPU and one for the CPU of all models with the same options. A line for each
+    output: both programs, model, number and name of the output, atol, the PTX's name, sizes.
+    Differences are measured by the largest element, as in tests/cuda/tiles.py."""
+    out.mkdir()
+    lines = []
+    ptx = "compute_" + args.archs[-1].rsplit("_", 1)[-1].rstrip("a")
+    models = list(tiles.models())[::8] if args.tiny else [*tiles.models(), *tiles.larges()]
+    with tempfile.TemporaryDirectory() as work:
+        paths = {m.name: pathlib.Path(m.save(work)) for m in models}
+        for n, options in enumerate(sorted({tuple(m.options) for m in models})):
+            group = [m for m in models if tuple(m.options) == options]
+            names = [m.name for m in group]
+            for kind in ("gpu", "cpu"):
+                why = compile_models(args, out / f"forms{n}.{kind}", names,
+                                     [paths[name] for name in names], device=kind == "gpu",
+                                     options=options if kind == "gpu" else ())
+                if why:
+                    sys.exit(f"{', '.join(names)}: {why}")
+            for m in group:
+                largest = largest_elements(args, m, paths[m.name], work)
+                dims = " ".join(f"--dim {name}={size}" for name, size in m.dims.items())
+                entry = m.name if len(group) > 1 else "-"
+                for i, (value, most) in enumerate(zip(m.outputs, largest)):
+                    lines.append(f"forms{n} {entry} {i} {value.name} {m.tolerance * most:.3g} "
+                                 f"{ptx} {dims}".rstrip())
     return lines
 
 
@@ -135,7 +177,7 @@ def prepare_models(args, out):
     return lines
 
 
-PARTS = {"check": prepare_check, "kernels": prepare_kernels, "models": prepare_models}
+PARTS = {"check": prepare_check, "forms": prepare_forms, "kernels": prepare_kernels, "models": prepare_models}
 
 
 # ---- the folder ----
@@ -155,7 +197,7 @@ def arguments():
     p = argparse.ArgumentParser(prog="bench/gpu.sh prepare", description=__doc__.split("\n")[0])
     p.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "gpu")
     p.add_argument("--onnxcc", type=pathlib.Path, default=ROOT / "build" / "onnxcc")
-    p.add_argument("--parts", default="check,kernels,models", help="of " + ", ".join(PARTS))
+    p.add_argument("--parts", default="check,forms,kernels,models", help="of " + ", ".join(PARTS))
     p.add_argument("--gpu-arch", default="sm_90a", help="comma list; PTX comes with it")
     p.add_argument("--cases", type=int, default=256, help="of the official suite")
     p.add_argument("--models", type=pathlib.Path, default=ROOT / "build" / "models")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks and measures on a GPU what bench/gpu.sh prepare has put into a folder.
 #
-#   bench/gpu.sh run [FOLDER] [--to DIR] [--seconds 540] [--rounds 3] [--parts check,kernels,models]
+#   bench/gpu.sh run [FOLDER] [--to DIR] [--seconds 540] [--rounds 3] [--parts check,forms,...]
 #
 # Writes DIR/gpu.md (default: FOLDER/results), tables for docs/performance.md, and DIR/log. Each step
 # has a limit of its own, and nothing begins after the given number of seconds. Rounds alternate between
@@ -21,9 +21,30 @@ if [ "${1:-}" = --case ]; then # by xargs: one test of the official suite
     exit 0
 fi
 
+if [ "${1:-}" = --form ]; then # by xargs: one output of a model, against the CPU's program
+    programs=$2 entry=$3 i=$4 output=$5 atol=$6 ptx=$7
+    shift 7
+    [ "$entry" != - ] || entry=
+    set_of=$(mktemp -d "${TMPDIR:-/tmp}/onnxcc-form-XXXXXX") || exit 1
+    check() {
+        timeout 60 "./$programs.gpu" $entry "$@" --check "$set_of" --rtol 0 --atol "$atol" 2>&1
+    }
+    if ! timeout 60 "./$programs.cpu" $entry "$@" --output "$output=$set_of/output_$i.pb" >/dev/null 2>&1; then
+        echo "not run: $entry $output"
+    elif why=$(check "$@"); then
+        echo "passed $entry $output"
+    else
+        export ONNXCC_CUDA_CODE="$ptx"
+        other=$(check "$@" >/dev/null && echo agrees || echo does not, either)
+        echo "failed $entry $output: $(echo "$why" | grep -e error -e differ | head -n 1); $ptx: $other"
+    fi
+    rm -rf "$set_of"
+    exit 0
+fi
+
 folder=$1
 shift
-to=$folder/results seconds=540 rounds=3 parts=check,kernels,models
+to=$folder/results seconds=540 rounds=3 parts=check,forms,kernels,models
 while [ $# -gt 0 ]; do
     case $1 in
     --to) to=$2 ;;
@@ -126,16 +147,17 @@ ours() {
 }
 
 # ---- the parts ----
-run_check() {
-    (cd check && bounded 150 xargs -P 4 -L 1 sh "$self" --case <../check.txt) >"$work/check" 2>>"$log"
-    grep '^failed' "$work/check" >>"$log"
-    passed=$(grep -c '^passed' "$work/check") failed=$(grep -c '^failed' "$work/check")
-    all=$(grep -c . check.txt)
+# several PART CASE WHAT: all lines of PART.txt, four at a time
+several() {
+    (cd "$1" && bounded 150 xargs -P 4 -L 1 sh "$self" "$2" <"../$1.txt") >"$work/$1" 2>>"$log"
+    grep '^failed' "$work/$1" >>"$log"
+    passed=$(grep -c '^passed' "$work/$1") failed=$(grep -c '^failed' "$work/$1")
+    all=$(grep -c . "$1.txt")
     [ "$failed" = 0 ] || wrong=1
-    printf 'ONNX backend tests: %s of %s passed, %s failed, %s not run.\n\n' "$passed" "$all" "$failed" \
-        $((all - passed - failed)) >"$work/check.md"
-    sed -n 's/^failed /- /p' "$work/check" >>"$work/check.md"
-    say "check: $passed of $all passed, $failed failed"
+    printf '%s: %s of %s passed, %s failed, %s not run.\n\n' "$3" "$passed" "$all" "$failed" \
+        $((all - passed - failed)) >"$work/$1.md"
+    sed -n 's/^failed /- /p' "$work/$1" >>"$work/$1.md"
+    say "$1: $passed of $all passed, $failed failed"
 }
 
 # agrees NAME RTOL ATOL REFERENCE: sets check; the CPU's program computes what is expected
@@ -229,17 +251,18 @@ report() {
     echo "$(cat about); measured $(date +%Y-%m-%d) on $gpu; ${torch_name:-no PyTorch}."
     echo "Times are medians of $rounds rounds that alternate between the sides; inputs and outputs lie on the"
     echo "device. Speed is the best peer's time divided by onnxcc's: above 1, onnxcc is faster."
-    for part in check kernels models; do
+    for part in check forms kernels models; do
         [ -f "$work/$part" ] || continue
         printf '\n### %s\n\n' "$part"
-        if [ $part = check ]; then cat "$work/check.md"; else table "$work/$part"; fi
+        if [ -f "$work/$part.md" ]; then cat "$work/$part.md"; else table "$work/$part"; fi
     done
 }
 
 gpu=$(device)
 gpu=${gpu:-a GPU}
 say "onnxcc: $(cat about); $gpu; $seconds s"
-! has_part check || run_check
+! has_part check || several check --case "ONNX backend tests"
+! has_part forms || several forms --form "Results of models of tests/cuda/tiles.py"
 if has_part kernels || has_part models; then start_torch; fi
 torch_name=$torch
 ! has_part kernels || run_kernels

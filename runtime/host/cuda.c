@@ -61,6 +61,7 @@ static const void *in_image(const struct cuda *c, int64_t at) {
 /* How well a binary suits the chip; 0: not at all. Its own code before code for a lower minor
  * version, that before PTX. */
 static int fitness(const struct cuda *c, const struct onnxcc_cuda_binary *b) {
+    if (c->wanted && strcmp(c->wanted, b->name)) return 0;
     if (b->kind == ONNXCC_CUDA_EXACT && !c->d.tensor_map && cuda_wants_maps(c->image)) return 0;
     if (b->kind == ONNXCC_CUDA_EXACT) return b->arch == c->chip ? 3000 : 0;
     if (b->arch > c->chip) return 0;
@@ -80,6 +81,11 @@ static int no_code(const struct cuda *c, const char *refused) {
                              "cuTensorMapEncodeTiled; install driver 525 or later",
                              b[i].name);
     }
+    if (c->wanted && !refused)
+        return cuda_fail(CUDA_NO_CODE,
+                         "%s (sm_%d) cannot run what ONNXCC_CUDA_CODE asks for, \"%s\"; this "
+                         "program was compiled for %s",
+                         c->name, c->chip, c->wanted, list);
     if (refused)
         return cuda_fail(CUDA_NO_CODE,
                          "%s (sm_%d): the driver takes none of this program's kernels (%s): %s; "
@@ -239,6 +245,7 @@ static struct cuda *new_state(const struct onnxcc_model *m) {
     c->image = m->image;
     c->n_faults = m->n_kernels + 1;
     c->n_key = 3 + m->n_dims + m->n_inputs + m->n_outputs;
+    c->wanted = getenv("ONNXCC_CUDA_CODE");
     c->careful = is_set("ONNXCC_CUDA_SYNC", '1');
     c->one_stream = c->careful || is_set("ONNXCC_CUDA_STREAMS", '0');
     c->replays_allowed = !c->careful && !is_set("ONNXCC_CUDA_GRAPHS", '0');

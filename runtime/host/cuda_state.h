@@ -34,6 +34,7 @@ struct cuda {
     bool primary; /* the context is the device's own one, retained */
     CuStream stream;
     const struct onnxcc_cuda_binary *binary; /* what is loaded of the image */
+    const char *wanted; /* ONNXCC_CUDA_CODE: the name of the one that is to be loaded; NULL: any */
     CuModule *module;
     CuFunction *function; /* by index in the image */
     /* A flag per step of the model, in the host's memory, where kernels write it; then as many for

@@ -43,6 +43,7 @@ env LD_LIBRARY_PATH="$out" FAKE_CUDA_KERNELS="${kernels%:}" PYTHON=false \
 cat results/gpu.md
 grep -q 'measured 20..-..-.. on Fake 0; no PyTorch' results/gpu.md
 grep -q '^ONNX backend tests: 12 of 12 passed, 0 failed, 0 not run' results/gpu.md
+grep -q '^Results of models of tests/cuda/tiles.py: [1-9][0-9]* of [1-9][0-9]* passed, 0 failed, 0 not run' results/gpu.md
 for name in matmul_f16_32 matmul_bf16_32 matmul_f32_32 attention_f16_1_2_16_8 copy_f32_8_64 rmsnorm_bf16_8_64 digits; do
     grep -q "^| $name | yes | [0-9.]* | [-0-9].* | - | - | - | - | [0-9.]* | - |\$" results/gpu.md || {
         echo "FAIL: no line of $name"

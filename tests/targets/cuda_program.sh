@@ -57,6 +57,8 @@ env $gpu FAKE_CUDA_CHIP=90 ./digits.gpu --trace trace.json > /dev/null 2>&1
 grep -q '"tid": 1.*_conv\|_conv.*"tid": 1' trace.json
 grep -q '"tid": 2.*_conv\|_conv.*"tid": 2' trace.json
 refused 'sm_75.*cannot run this program.*sm_80, sm_90a, compute_90' $gpu FAKE_CUDA_CHIP=75 ./digits.gpu
+refused 'cannot run what ONNXCC_CUDA_CODE asks for, "sm_75"; this program was compiled for sm_80' \
+    $gpu ONNXCC_CUDA_CODE=sm_75 ./digits.gpu
 refused 'no NVIDIA GPU was found' $gpu FAKE_CUDA_DEVICES=0 ./digits.gpu
 refused 'driver is too old: it knows CUDA 10.2' $gpu FAKE_CUDA_VERSION=10020 ./digits.gpu
 refused 'out of memory: [0-9]* bytes needed for the weights, 4096 of 4096 free' $gpu FAKE_CUDA_MEMORY=4096 ./digits.gpu
