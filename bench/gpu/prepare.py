@@ -202,7 +202,7 @@ def arguments():
     p.add_argument("--cases", type=int, default=256, help="of the official suite")
     p.add_argument("--models", type=pathlib.Path, default=ROOT / "build" / "models")
     p.add_argument("--only", help="comma-separated names of models; default: the smallest")
-    p.add_argument("--most", type=int, default=4, help="how many of the smallest models")
+    p.add_argument("--most", type=int, default=3, help="how many of the smallest models")
     p.add_argument("--limit", type=float, default=64, help="MiB of the whole folder")
     p.add_argument("--tiny", action="store_true", help="kernels in a size for an emulation")
     args = p.parse_args()

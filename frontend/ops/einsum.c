@@ -157,15 +157,36 @@ static bool drop_ones(OnnxNode *n, Term *t, const Term *other) {
     return t->v != NULL;
 }
 
+static bool expand_letter(OnnxNode *n, Term *t, int axis, Expr *dim) {
+    Expr *dims[MAX_RANK];
+    if (t->v->type.dims[axis] == dim) return true;
+    memcpy(dims, t->v->type.dims, sizeof dims);
+    dims[axis] = dim;
+    return (t->v = build_expand(n->g, t->v, dims, t->v->type.rank)) != NULL;
+}
+
+/* Dimensions under "..." broadcast: where it is not known which of two is 1, both are expanded. */
+static bool match_ellipsis(OnnxNode *n, const Einsum *e, Term *a, Term *b) {
+    for (int k = 0; k < e->n_ellipsis; k++) {
+        int i = find(a, e->ellipsis[k]), j = find(b, e->ellipsis[k]);
+        Expr *both;
+        if (i < 0 || j < 0) continue;
+        if (!broadcast_dims(n->ctx, a->v->type.dims[i], b->v->type.dims[j], &both))
+            return bad(n, "dimensions under ... of equation %s do not broadcast", e->text);
+        if (!expand_letter(n, a, i, both) || !expand_letter(n, b, j, both)) return false;
+    }
+    return true;
+}
+
 static int spell(char *to, const int *letters, int count) {
     for (int i = 0; i < count; i++) to[i] = char_of(letters[i]);
     return count;
 }
 
 /* a and b become one term that has the letters of `order` which either has. */
-static bool join(OnnxNode *n, Term *a, Term *b, const int *order, int n_order) {
+static bool join(OnnxNode *n, const Einsum *e, Term *a, Term *b, const int *order, int n_order) {
     char spec[4 * MAX_RANK];
-    if (!drop_ones(n, a, b) || !drop_ones(n, b, a)) return false;
+    if (!drop_ones(n, a, b) || !drop_ones(n, b, a) || !match_ellipsis(n, e, a, b)) return false;
     Term out = {0};
     int count = 0, at = spell(spec, a->letter, a->v->type.rank);
     spec[at++] = ',';
@@ -206,7 +227,7 @@ static Value *join_all(OnnxNode *n, Einsum *e, Term *terms) {
     if (n->n_in == 1 && !sum_out(n, &terms[0], keep)) return NULL;
     for (int i = 1; i < n->n_in; i++) {
         int count = needed_after(n, e, terms, i, order, keep);
-        if (!join(n, &terms[0], &terms[i], order, count)) return NULL;
+        if (!join(n, e, &terms[0], &terms[i], order, count)) return NULL;
     }
     int64_t perm[MAX_RANK];
     for (int i = 0; i < e->n_out; i++) {

@@ -224,6 +224,13 @@ def head_sizes(random):  # as many query heads for each key head
 
 
 @case
+def einsum_batches(random):  # the run knows which of the dimensions under ... broadcasts
+    x, z = floats(random, 1, 2, 3), floats(random, 3, 3, 4)
+    save("einsum_batches", [node("Einsum", "x z", "y", equation="...ij,...jk->...ik")],
+         {"x": x, "z": z}, "y", [x @ z], dims={"x": ["N", 2, 3], "z": ["M", 3, 4]})
+
+
+@case
 def scatter_sizes(_):  # one update for each index
     x, u = np.zeros((4, 2), np.float32), f32([1, 2], [3, 4], [5, 6])
     save("scatter_sizes", [node("ScatterND", "x i u", "y")], {"x": x, "u": u}, "y",
