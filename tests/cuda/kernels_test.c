@@ -45,6 +45,13 @@ static void *compile(Ctx *ctx, const CudaText *t, const char *dir, int number) {
     return lib;
 }
 
+/* Others may be tiles of CPUs. */
+static bool works_together(const Loops *l, const char *kernel) {
+    for (int i = 0; i < l->kernels.n; i++)
+        if (lfunc_threads(l->kernels.at[i]) && strstr(kernel, l->kernels.at[i]->name)) return true;
+    return false;
+}
+
 static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t, const char *arch) {
     CudaArchs archs = {&arch, 1, NULL};
     NvrtcResult r;
@@ -67,6 +74,8 @@ static void compile_for_gpu(Ctx *ctx, const Loops *l, const CudaText *t, const c
     for (int i = 0; i < uses.list.n; i++)
         if (!uses.list.at[i].registers)
             printf("FAIL: %s has no registers\n", uses.list.at[i].kernel), failures++;
+        else if (uses.list.at[i].spill_stores && works_together(l, uses.list.at[i].kernel))
+            printf("FAIL: %s spills registers on %s\n", uses.list.at[i].kernel, arch), failures++;
 }
 
 static void run_file(Ctx *ctx, const char *path, const char *dir, int number) {
@@ -77,6 +86,7 @@ static void run_file(Ctx *ctx, const char *path, const char *dir, int number) {
     print(ctx, l, &t);
     compile_for_gpu(ctx, l, &t, "sm_80");
     compile_for_gpu(ctx, l, &t, "sm_90a");
+    compile_for_gpu(ctx, l, &t, "sm_120");
     void *lib = compile(ctx, &t, dir, number);
     char *at = text, *line;
     while ((line = strsep(&at, "\n"))) {
