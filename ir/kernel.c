@@ -199,6 +199,12 @@ bool program_calls(const Program *p, const char *prefix) {
     return block_calls(p->body, prefix);
 }
 
+const Recipe *how_recipe(const How *h, const Stmt *s) {
+    for (int i = 0; i < h->own.n; i++)
+        if (h->own.at[i].stmt == s) return &h->own.at[i].recipe;
+    return &s->recipe;
+}
+
 bool item_moves(const Item *loop, int i) {
     const Tensor *a = loop->out[i], *b = loop->next[i];
     for (int d = 0; loop->n_size && d < a->rank; d++)

@@ -166,15 +166,19 @@ struct Nest {
 };
 /* Where a temp lives; it is as large as the loops below its place need. */
 typedef struct Home { Tensor *temp; Space space; } Home;
+/* How a reduction accumulates under this how alone: in place of the statement's own recipe. */
+typedef struct Own { Stmt *stmt; Recipe recipe; } Own;
 typedef struct How {
     char *machine;       /* name of the machine it is made for */
     Expr *when;          /* version condition over symbols; NULL: always */
     VEC(Split) splits;
     VEC(Collapse) collapses;
     VEC(Home) homes;
+    VEC(Own) own;
     Nest **top;
     int n_top;
 } How;
+const Recipe *how_recipe(const How *, const Stmt *); /* its own, or the statement's */
 
 typedef struct Kernel {
     char *name;          /* k<N>_<ops>: unique in its program */

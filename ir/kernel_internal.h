@@ -20,6 +20,7 @@ void kprint_note(KPrint *, const void *thing);
 void kprint_kernel(KPrint *, const Kernel *);
 void kprint_stmt(Ctx *, Str *, const Stmt *);
 void kprint_value(Ctx *, Str *, Expr *); /* with lets, where it is large */
+void kprint_recipe(Str *, const char *by, const Recipe *); /* "by" f32 lanes 16; may be nothing */
 void kprint_how(KPrint *, const Kernel *, const How *);
 void kprint_tensor(Str *, const Tensor *); /* %x : f32[N,3] layout [1,0] */
 void kprint_layout(Str *, const Layout *); /* [0/32,1,0%32] */
@@ -67,6 +68,7 @@ Expr *kparse_value(KParse *, DType want); /* lets and an expression, as kprint_v
 Var *kparse_var(KParse *, const Tok *);   /* a variable that is known, or an error */
 bool kparse_items(KParse *, Block *);     /* to the closing brace */
 bool kparse_stmt(KParse *, Kernel *);
+bool kparse_recipe(KParse *, Recipe *);   /* behind the word `by` */
 How *kparse_how(KParse *, Kernel *); /* behind the word `how` */
 /* Takes one of the words; -1: none of them is next. */
 int kparse_word(Lexer *, const char *const *words, int n);

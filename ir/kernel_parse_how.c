@@ -75,6 +75,13 @@ static Stmt *parse_do(KParse *p, Kernel *k) {
     return NULL;
 }
 
+static bool parse_own(KParse *p, Kernel *k, How *h) {
+    Own own = {0};
+    if (!(own.stmt = parse_do(p, k)) || !kparse_recipe(p, &own.recipe)) return false;
+    vec_push(p->ctx->perm, &h->own, own);
+    return true;
+}
+
 static Stage *parse_stage(KParse *p, Kernel *k) {
     Stage *g = NEW(p->ctx->perm, Stage);
     VEC(Var *) region = {0};
@@ -132,12 +139,13 @@ static bool parse_nests(KParse *p, Kernel *k, Nests *list) {
     }
 }
 
-static bool parse_decisions(KParse *p, How *h) {
+static bool parse_decisions(KParse *p, Kernel *k, How *h) {
     for (;;) {
         bool ok;
         if (lex_accept_word(p->lex, "split")) ok = parse_split(p, h);
         else if (lex_accept_word(p->lex, "collapse")) ok = parse_collapse(p, h);
         else if (lex_accept_word(p->lex, "home")) ok = parse_home(p, h);
+        else if (lex_accept_word(p->lex, "by")) ok = parse_own(p, k, h);
         else return lex_ok(p->lex);
         if (!ok) return false;
     }
@@ -157,7 +165,7 @@ How *kparse_how(KParse *p, Kernel *k) {
     How *h = NEW(p->ctx->perm, How);
     Nests top = {0};
     p->how_vars = map_new(p->ctx->perm);
-    bool ok = parse_head(p, h) && parse_decisions(p, h) && parse_nests(p, k, &top) &&
+    bool ok = parse_head(p, h) && parse_decisions(p, k, h) && parse_nests(p, k, &top) &&
               lex_expect(p->lex, '}');
     p->how_vars = NULL;
     h->top = top.at;

@@ -141,8 +141,7 @@ static bool parse_count(KParse *p, const char *word, int *out) {
     return true;
 }
 
-static bool parse_recipe(KParse *p, Recipe *r) {
-    if (!lex_accept_word(p->lex, "by")) return true;
+bool kparse_recipe(KParse *p, Recipe *r) {
     bool type = lex_at(p->lex, TOK_IDENT) && dtype_by_name(lex_peek(p->lex)->s) != DT_NONE;
     if (type) r->acc = dtype_by_name(lex_next(p->lex).s);
     return parse_count(p, "lanes", &r->lanes) && parse_count(p, "runs", &r->runs) &&
@@ -157,5 +156,5 @@ bool kparse_stmt(KParse *p, Kernel *k) {
     if (lex_accept_word(p->lex, "decay") && !(s->decay = kparse_value(p, s->value->type)))
         return false;
     vec_push(p->ctx->perm, &k->stmts, s);
-    return parse_recipe(p, &s->recipe);
+    return !lex_accept_word(p->lex, "by") || kparse_recipe(p, &s->recipe);
 }

@@ -115,9 +115,9 @@ static void print_target(Str *s, const Stmt *t) {
     str_char(s, ']');
 }
 
-static void print_recipe(Str *s, const Recipe *r) {
+void kprint_recipe(Str *s, const char *by, const Recipe *r) {
     if (r->acc == DT_NONE && !r->lanes && !r->blocks) return;
-    str_add(s, "  by");
+    str_add(s, by);
     if (r->acc != DT_NONE) str_fmt(s, " %s", dtype_name(r->acc));
     if (r->lanes) str_fmt(s, " lanes %d", r->lanes);
     if (r->runs > 1) str_fmt(s, " runs %d", r->runs);
@@ -143,7 +143,7 @@ void kprint_stmt(Ctx *ctx, Str *s, const Stmt *t) {
         str_add(s, "  decay ");
         kprint_value(ctx, s, t->decay);
     }
-    print_recipe(s, &t->recipe);
+    kprint_recipe(s, "  by", &t->recipe);
 }
 
 /* ---- items ---- */

@@ -4,6 +4,7 @@
  *     split o by 32 -> o.0 o.1 mask
  *     collapse h w -> p
  *     home %acc reg
+ *     by %acc f32 lanes 32
  *     for n thread {
  *       for o.0 {
  *         for o.1 vector { do %acc }
@@ -150,6 +151,13 @@ void kprint_how(KPrint *p, const Kernel *k, const How *h) {
         str_add(s, "home ");
         print_value(s, h->homes.at[i].temp->name);
         str_fmt(s, " %s\n", space_names[h->homes.at[i].space]);
+    }
+    for (int i = 0; i < h->own.n; i++) {
+        kprint_indent(p);
+        str_add(s, "by ");
+        print_stmt_name(s, k, h->own.at[i].stmt);
+        kprint_recipe(s, "", &h->own.at[i].recipe);
+        str_char(s, '\n');
     }
     for (int i = 0; i < h->n_top; i++) print_nest(p, k, h->top[i]);
     p->depth--;

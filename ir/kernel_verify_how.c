@@ -1,6 +1,7 @@
 /* Checks the how of a kernel: every statement has exactly one place; the loops around it are,
  * once splits and collapses are undone, the statement's variables, each completely; no loop
- * stands in itself; temps have one home; copies of factors stand in front of what reads them. */
+ * stands in itself; temps have one home, reductions at most one recipe of the how's own; copies of
+ * factors stand in front of what reads them. */
 #include "ir/kernel_verify.h"
 
 enum { MOST_AHEAD = 3, MOST_BEHIND = 1 };
@@ -183,10 +184,25 @@ static void check_homes(Check *c) {
     }
 }
 
+/* They are made of the same type as the statement's: only the order is another one. */
+static void check_own(Check *c) {
+    for (int i = 0; i < c->how->own.n; i++) {
+        const Own *own = &c->how->own.at[i];
+        const char *name = stmt_target(own->stmt)->name;
+        if (own->stmt->kind != ST_REDUCE || own->recipe.acc != own->stmt->recipe.acc)
+            verify_fail(c->v, c->how, "%%%s does not accumulate in %s", name,
+                        dtype_name(own->recipe.acc));
+        for (int j = 0; j < i; j++)
+            if (c->how->own.at[j].stmt == own->stmt)
+                verify_fail(c->v, c->how, "%%%s has two recipes", name);
+    }
+}
+
 void verify_how(Verify *v, const Kernel *k, const How *h) {
     Check c = {.v = v, .kernel = k, .how = h};
     check_splits(&c);
     check_homes(&c);
+    check_own(&c);
     for (int i = 0; i < h->n_top; i++) check_nest(&c, h->top[i]);
     for (int i = 0; i < k->stmts.n; i++) {
         int places = 0;

@@ -6,8 +6,8 @@
  *   - threads share nothing: no reduction or scan runs along a thread loop, and such loops stand
  *     outside, one in another; block loops stand likewise inside of them, and their threads share
  *     what is not at home in registers or on the stack;
- *   - lanes run innermost, and along a reduction only where its recipe has lanes or order is all
- *     the same;
+ *   - lanes run innermost, and along a reduction only where its recipe under this how has lanes or
+ *     order is all the same;
  *   - a sum that decays has one serial loop over its outermost variable, around its others;
  *   - what is unrolled has a known and bounded number of copies.
  *
@@ -186,9 +186,11 @@ static bool are_lanes(const Order *o, const Stmt *s, const Var *loop) {
             runs = o->how->splits.at[i].factor;
             part = o->how->splits.at[i].var;
         }
-    const Split *whole = split_by_inner(o->how, part);
-    if (n != s->recipe.lanes || runs != MAX(s->recipe.runs, 1) || s->recipe.blocks) return false;
-    return whole ? whole->var == last && whole->factor == n * runs : part == last;
+    const Recipe *r = how_recipe(o->how, s);
+    if (n != r->lanes || runs != MAX(r->runs, 1) || r->blocks) return false;
+    for (const Split *whole; (whole = split_by_inner(o->how, part)); part = whole->var)
+        if (whole->factor % (n * runs)) return false;
+    return part == last;
 }
 
 static void check_block(Order *o, const Place *p, int d) {
@@ -217,7 +219,7 @@ static void check_vector(Order *o, const Place *p, int d) {
     bool any_order = s->op == RED_MAX || s->op == RED_MIN || s->op == RED_ANY || s->op == RED_ALL;
     if (d + 1 != p->depth)
         verify_fail(o->v, loop, "lanes along %s are not innermost", loop->var->name);
-    if (order_is_sum_var(o, s, loop->var) && s->recipe.lanes < 2 &&
+    if (order_is_sum_var(o, s, loop->var) && how_recipe(o->how, s)->lanes < 2 &&
         !(s->kind == ST_REDUCE && any_order))
         verify_fail(o->v, loop, "%%%s is not added up in lanes", stmt_target(s)->name);
 }

@@ -189,9 +189,10 @@ static Box *make_box(Apply *a, Stmt *def, Tensor *t) {
  * inner part is a vector. */
 static void add_lanes(Apply *a, Box *box) {
     Stmt *s = box->def;
-    if (s->kind != ST_REDUCE || s->recipe.lanes <= 1 || s->out != box->temp) return;
+    int lanes = how_recipe(a->how, s)->lanes;
+    if (s->kind != ST_REDUCE || lanes <= 1 || s->out != box->temp) return;
     if (apply_shares_sum(a, s)) return; /* its lanes are threads */
-    box->lanes = s->recipe.lanes;
+    box->lanes = lanes;
     Expr *n = expr_muli(a->ctx, box->elements, box->lanes);
     box->lane_buffer = flat_buffer(a, box->temp, ".lanes", n,
                                    expr_is(box->elements, 1) ? SP_REG : home_of(a, box->temp, n));

@@ -24,7 +24,8 @@ typedef struct Scan {
 /* The only statement of a kernel, with the loop over its tiles right around its own. */
 static bool find_scan(Scan *s, Apply *a, Nest *nest) {
     Stmt *st = a->kernel->stmts.at[0];
-    if (a->kernel->stmts.n != 1 || st->kind != ST_SCAN || st->recipe.lanes < 2) return false;
+    if (a->kernel->stmts.n != 1 || st->kind != ST_SCAN) return false;
+    if (how_recipe(a->how, st)->lanes < 2) return false;
     Split *tiles = apply_split_by_outer(a, nest->var);
     if (!tiles || tiles->var != apply_root(a, st->dom[st->axis])) return false;
     *s = (Scan){.a = a, .ctx = a->ctx, .stmt = st, .tiles = tiles};

@@ -88,9 +88,11 @@ static int start_reductions(Apply *a, Nest *nest, LBody *body) {
 }
 
 static void finish_reductions(Apply *a, Nest *nest, LBody *body, int n) {
-    for (int i = a->started.n - n; i < a->started.n; i++)
-        if (a->started.at[i]->recipe.lanes > 1 || apply_shares_sum(a, a->started.at[i]))
-            domain_loops(a, nest, a->started.at[i], body, apply_finish);
+    for (int i = a->started.n - n; i < a->started.n; i++) {
+        Stmt *s = a->started.at[i];
+        if (how_recipe(a->how, s)->lanes > 1 || apply_shares_sum(a, s))
+            domain_loops(a, nest, s, body, apply_finish);
+    }
     a->started.n -= n;
 }
 

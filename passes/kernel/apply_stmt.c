@@ -95,7 +95,7 @@ static LBody *guarded_body(Apply *a, LBody *body, Expr *cond) {
 /* ---- reductions ---- */
 static Expr *lane_of(Apply *a, Stmt *s) {
     Split *split = apply_split_of(a, s->red[s->n_red - 1]);
-    CHECK(split && split->factor == s->recipe.lanes);
+    CHECK(split && split->factor == how_recipe(a->how, s)->lanes);
     return apply_value(a, split->inner);
 }
 
