@@ -56,12 +56,13 @@ static int64_t trips(const LStmt *l) {
     return expr_is_int(l->lo, &first) && expr_is_int(l->hi, &end) ? end - first : INT64_MAX;
 }
 
-/* CUDA: steps of a reduction in shared memory, and copies to it: addresses become constants, and
- * neighbours are moved at once. */
+/* CUDA: steps of a reduction, and copies to shared memory: addresses become constants, neighbours
+ * are moved at once, and loads are under way together. */
 static bool gains_from_copies(const LStmt *l, int64_t copies) {
     const LStmt *first = l->body.at.n ? l->body.at.at[0] : NULL;
     if (first && first->kind == L_ASYNC) return true;
-    if (!first || first->kind != L_FOR || first->bind != BIND_UNROLL) return false;
+    if (!first || first->kind != L_FOR) return false;
+    if (first->bind != BIND_UNROLL && first->bind != BIND_VECTOR) return false;
     copies *= trips(first);
     if (first->body.at.n != 1 || copies > MAX_COPIES) return false;
     const LStmt *inside = first->body.at.at[0];
@@ -94,7 +95,7 @@ static void for_head(Printer *p, const LStmt *l, const char *v, const char *lo, 
 static void print_pieces(Printer *p, const LStmt *l, CPieces *pieces) {
     Str text;
     int64_t lanes = l->hi->i;
-    c_pieces_load(p, pieces, lanes);
+    c_pieces_load(p, pieces);
     c_stmt_end(p);
     level_open(p);
     const char *v = name_add(p, l->var, l->var->name), *type = c_value_type(p, DT_INDEX);
@@ -104,7 +105,7 @@ static void print_pieces(Printer *p, const LStmt *l, CPieces *pieces) {
     c_line(p, "for (%s %s = 0; %s < %lld; %s++) {", type, v, v, (long long)lanes, v);
     level_add(p, &text);
     c_line(p, "}");
-    c_pieces_store(p, pieces, lanes);
+    c_pieces_store(p, pieces);
 }
 
 /* The chain of block loops: each thread of the block has one value of all their variables. */

@@ -43,6 +43,8 @@ typedef struct CPiece {
     const Expr *index; /* of the loop's element */
     Expr *first;       /* of the first element */
     const Var *var;
+    int64_t elements;  /* of the piece, each for so many iterations: the bits of one byte */
+    int share;
     bool loaded, stored;
     const char *name;
 } CPiece;
@@ -147,8 +149,8 @@ void c_box(Printer *, const LStmt *); /* a call of runtime/bulk.h */
 
 /* ---- vector.c ---- */
 bool c_pieces(Printer *, const LStmt *loop, CPieces *); /* false: there are none */
-void c_pieces_load(Printer *, CPieces *, int64_t lanes); /* in front of the loop */
-void c_pieces_store(Printer *, const CPieces *, int64_t lanes);
+void c_pieces_load(Printer *, CPieces *); /* in front of the loop */
+void c_pieces_store(Printer *, const CPieces *);
 /* Where a piece holds the element; NULL: none does. */
 const char *c_piece_element(Printer *, const Tensor *, const Expr *index);
 

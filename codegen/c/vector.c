@@ -9,6 +9,8 @@
  *     for (int j = 0; j < 4; j++) y_v.at[j] = max_f32(x_v.at[j], 0.0f);
  *     store_f32x4(&y[4 * p], y_v);
  *
+ * Elements of less than a byte share one: w[2 * p + j / 2] is a piece of half as many.
+ *
  * All loads of pieces stand in front of the loop, all stores behind it: its iterations do not
  * depend on each other. Guarded accesses stay as they are. */
 #include "codegen/c/gen.h"
@@ -31,8 +33,22 @@ static bool has_pieces(DType t) {
 }
 
 /* Bytes of a piece, at most 16 of which are moved at once. */
-static int64_t alignment(const Tensor *t, int lanes) {
-    return MIN(lanes * (int64_t)dtype_bytes(t->dtype), 16);
+static int64_t alignment(const Tensor *t, int64_t elements) {
+    return MIN(elements * (int64_t)dtype_bytes(t->dtype), 16);
+}
+
+/* first + j, or, with so many neighbours in each, first + j / share; false: neither */
+static bool split_index(Look *k, Expr *e, Expr **first, int *share) {
+    enum { MOST_SHARE = 4 };
+    Expr *coef, *j = k->loop->var->self;
+    Ctx *c = k->p->ctx;
+    *share = 1;
+    if (!expr_uses_var(e, k->loop->var)) return false;
+    if (expr_linear_in(c, e, k->loop->var, &coef, first)) return expr_is(coef, 1);
+    *first = expr_subst1(c, e, k->loop->var, expr_int(c, 0));
+    for (*share = 2; *share <= MOST_SHARE; *share *= 2)
+        if (expr_sub(c, e, *first) == expr_floordiv(c, j, expr_int(c, *share))) return true;
+    return false;
 }
 
 static CPiece *find(const CPieces *pieces, const Tensor *t, const Expr *index) {
@@ -42,15 +58,18 @@ static CPiece *find(const CPieces *pieces, const Tensor *t, const Expr *index) {
 }
 
 static CPiece *piece_of(Look *k, const Tensor *t, const Expr *index) {
-    Expr *coef, *rest, *e = (Expr *)(uintptr_t)index;
+    Expr *first;
+    int share;
     Ctx *c = k->p->ctx;
     CPiece *known = find(k->found, t, index);
     if (known || !is_memory(t) || !has_pieces(t->dtype)) return known;
-    if (!expr_linear_in(c, e, k->loop->var, &coef, &rest) || !expr_is(coef, 1)) return NULL;
-    int64_t each = alignment(t, k->lanes) / (int64_t)dtype_bytes(t->dtype);
-    if (!expr_is(expr_mod(c, rest, expr_int(c, each)), 0) || c_some(k->p, index)) return NULL;
-    vec_push(k->p->arena, k->found,
-             ((CPiece){.tensor = t, .index = index, .first = rest, .var = k->loop->var}));
+    if (!split_index(k, (Expr *)(uintptr_t)index, &first, &share)) return NULL;
+    int64_t n = k->lanes / share, each = alignment(t, n) / (int64_t)dtype_bytes(t->dtype);
+    if (n < 2 || !expr_is(expr_mod(c, first, expr_int(c, each)), 0) || c_some(k->p, index))
+        return NULL;
+    CPiece piece = {.tensor = t, .index = index, .first = first, .var = k->loop->var};
+    piece.elements = n, piece.share = share;
+    vec_push(k->p->arena, k->found, piece);
     return &k->found->at[k->found->n - 1];
 }
 
@@ -101,19 +120,21 @@ bool c_pieces(Printer *p, const LStmt *l, CPieces *pieces) {
         if (s->kind != L_STORE) return false;
         look_at_loads(&k, s->value);
         CPiece *piece = piece_of(&k, s->tensor, s->index);
+        if (piece && piece->share > 1) return false;
         if (piece) piece->stored = true;
     }
     return pieces->n > 0 && !overlaps(l, pieces);
 }
 
-static const char *piece_type(Printer *p, const CPiece *piece, int64_t lanes) {
-    return arena_printf(p->arena, "%sx%lld", c_piece_type(piece->tensor->dtype), (long long)lanes);
+static const char *piece_type(Printer *p, const CPiece *piece) {
+    const char *of = c_piece_type(piece->tensor->dtype);
+    return arena_printf(p->arena, "%sx%lld", of, (long long)piece->elements);
 }
 
-void c_pieces_load(Printer *p, CPieces *pieces, int64_t lanes) {
+void c_pieces_load(Printer *p, CPieces *pieces) {
     for (int i = 0; i < pieces->n; i++) {
         CPiece *piece = &pieces->at[i];
-        const char *type = piece_type(p, piece, lanes), *from = NULL;
+        const char *type = piece_type(p, piece), *from = NULL;
         if (piece->loaded) from = c_element(p, piece->tensor, piece->first);
         piece->name =
             name_top(p, NULL, arena_printf(p->arena, "%s_v", name_find(p, piece->tensor)));
@@ -123,21 +144,23 @@ void c_pieces_load(Printer *p, CPieces *pieces, int64_t lanes) {
     for (int i = 0; i < pieces->n; i++) vec_push(p->arena, &p->pieces, pieces->at[i]);
 }
 
-void c_pieces_store(Printer *p, const CPieces *pieces, int64_t lanes) {
+void c_pieces_store(Printer *p, const CPieces *pieces) {
     p->pieces.n -= pieces->n;
     for (int i = 0; i < pieces->n; i++) {
         const CPiece *piece = &pieces->at[i];
         if (!piece->stored) continue;
         const char *to = c_element(p, piece->tensor, piece->first);
-        c_line(p, "store_%s(&%s, %s);", piece_type(p, piece, lanes), to, piece->name);
+        c_line(p, "store_%s(&%s, %s);", piece_type(p, piece), to, piece->name);
     }
 }
 
 const char *c_piece_element(Printer *p, const Tensor *t, const Expr *index) {
     for (int i = p->pieces.n - 1; i >= 0; i--) {
         const CPiece *piece = &p->pieces.at[i];
-        if (piece->tensor == t && piece->index == index)
-            return arena_printf(p->arena, "%s.at[%s]", piece->name, name_find(p, piece->var));
+        if (piece->tensor != t || piece->index != index) continue;
+        const char *var = name_find(p, piece->var);
+        if (piece->share == 1) return arena_printf(p->arena, "%s.at[%s]", piece->name, var);
+        return arena_printf(p->arena, "%s.at[%s / %d]", piece->name, var, piece->share);
     }
     return NULL;
 }

@@ -172,6 +172,7 @@ static void lift_guard(Apply *a, LBody *body) {
     guard->body = (LBody){0};
     lbody_add(a->ctx, &guard->body, loop);
     body->at.at[body->at.n - 1] = guard;
+    lift_guard(a, &guard->body); /* the next one */
 }
 
 /* A serial loop over tiles: the whole ones, then the rest. */
