@@ -158,7 +158,7 @@ static bool is_padded(const Tensor *t, Expr *const *index, const Var *root, int6
         bool padded = false;
         for (int k = 0; k < t->layout->n; k++) {
             const LayoutDim *d = &t->layout->at[k];
-            padded |= d->dim == i && d->mod && d->mod % factor == 0 && index[i] == root->self;
+            padded |= d->dim == i && !d->mod && d->div % factor == 0 && index[i] == root->self;
         }
         if (!padded) return false;
     }

@@ -18,9 +18,12 @@ typedef struct Sched {
      * rows stands in front. */
     Expr *rows;        /* set with a tile: the symbolic number of rows (or columns), or NULL */
     int64_t few_lanes; /* > 0: make the version for few rows, with tiles of this width */
-    /* On GPUs: versions for up to so many rows, 0: the one for any number; the tile chosen */
+    /* On GPUs: versions for up to so many rows, 0: the one for any number; the tile chosen, and how
+     * many groups of threads share the reduction */
     int64_t most_rows;
     const struct TileShape *tile;
+    int slices;
+    bool matrices; /* warps multiply them */
 } Sched;
 
 /* ---- schedule_nest.c: building a how ---- */
@@ -31,6 +34,7 @@ void nest_stage(Sched *, Nest *parent, Stage *);
 void how_split(Sched *, Var *, int64_t factor, Tail, Var **outer, Var **inner);
 Var *how_collapse(Sched *, Var *const *from, int n); /* n == 1: the variable itself */
 void how_home(Sched *, Tensor *temp, Space);
+void how_by(Sched *, Stmt *, Recipe); /* under this how alone */
 int64_t extent_or(const Expr *, int64_t otherwise); /* the constant, or otherwise */
 
 /* ---- schedule_access.c: questions about strides ---- */

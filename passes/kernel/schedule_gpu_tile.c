@@ -172,11 +172,22 @@ static bool lies_along(const GpuTile *t, const Side *side, Tile *pack) {
 }
 
 /* ---- constants are stored in blocks of the tile's width ---- */
-/* False: they stay as they are. */
+/* Is it more than an element that is converted? Then threads copy it element by element. */
+static bool is_computed(const Expr *factor) {
+    const Expr *e = factor;
+    while (e->kind == E_GUARD || (e->kind == E_OP && e->op == SOP_cast))
+        e = e->arg[e->kind == E_GUARD];
+    return e->kind != E_LOAD || e->tensor->packed;
+}
+
+/* Those that threads copy element by element in such of a warp's: where there are few rows more
+ * blocks of threads share them. False: they stay as they are. */
 static bool pack_of(const GpuTile *t, const Side *side, Tile *pack) {
     *pack = (Tile){.s = t->s, .sum = t->sum, .lanes = side->vars[0]};
     pack->nr = side == &t->side[0] ? t->shape.rows : t->shape.columns;
     pack->along = steps_are_neighbours(t);
+    if (t->s->rows && !t->shape.group && is_computed(factor_of(t, side->factor)))
+        pack->nr = MIN(pack->nr, WARP);
     if (t->shape.group && gpu_tile_is_long(t, t->red[t->n_red - 1], 1))
         pack->deep = t->shape.depth, pack->piece = gpu_tile_piece(t);
     memcpy(pack->red, t->red, sizeof pack->red);
@@ -253,7 +264,7 @@ int64_t gpu_tile_threads(const GpuTile *t) {
 static void choose_slices(GpuTile *t) {
     const Var *last = t->red[t->n_red - 1];
     int64_t rounds = 1, n, threads = gpu_tile_threads(t);
-    if (t->shape.group) return;
+    if (t->shape.group || (t->s->most_rows && t->sum->red[t->n_red - 1] != last)) return;
     for (int i = 0; i < t->n_red; i++) {
         if (!expr_is_int(t->red[i]->extent, &n)) return;
         rounds *= n;
@@ -264,10 +275,18 @@ static void choose_slices(GpuTile *t) {
         bool idle = blocks_of(t, &t->shape) * threads * s <= (int64_t)GPU_PROCESSORS * BUSY;
         if (room && idle && rounds >= FEW_ROUNDS * s && gpu_tile_is_long(t, last, s)) t->slices = s;
     }
-    if (t->slices == 1) return;
-    t->sum->recipe.lanes = t->slices;
-    t->sum->recipe.runs = (int)t->shape.depth;
-    t->sum->red = arena_copy(t->s->ctx->perm, t->red, sizeof(Var *) * (size_t)t->n_red);
+    t->s->slices = t->slices;
+}
+
+/* Where the number of rows is a symbol, each version has a recipe of its own, along the variable
+ * that the version for any number has chosen. */
+static void set_recipe(GpuTile *t) {
+    Recipe r = t->sum->recipe;
+    r.lanes = t->slices, r.runs = (int)t->shape.depth;
+    if (!t->s->most_rows && (t->slices > 1 || t->s->rows))
+        t->sum->red = arena_copy(t->s->ctx->perm, t->red, sizeof(Var *) * (size_t)t->n_red);
+    if (t->slices > 1 && t->s->rows) how_by(t->s, t->sum, r);
+    if (t->slices > 1 && !t->s->rows) t->sum->recipe = r;
 }
 
 /* The order in which a warp adds up products of floats is the processor's own; those of f32 lose
@@ -278,17 +297,23 @@ static void look_for_matrices(GpuTile *t) {
     bool allowed = !dtype_is_float(sum) || (!t->s->strict && (t->s->fast || a != DT_F32));
     t->matrices = sum != DT_NONE && sum == t->sum->value->type && allowed;
     if (t->matrices) t->steps_each = mma_steps(a);
+    t->s->matrices = t->matrices;
+}
+
+bool gpu_tile_find(GpuTile *t, Sched *s) {
+    *t = (GpuTile){.s = s, .slices = 1};
+    return has_form(t) && choose_sides(t) && order_reduction(t);
 }
 
 bool schedule_gpu_tile(Sched *s) {
-    GpuTile t = {.s = s, .slices = 1};
-    if (!schedule_is_gpu(s) || !has_form(&t) || !choose_sides(&t) || !order_reduction(&t))
-        return false;
+    GpuTile t;
+    if (!schedule_is_gpu(s) || !gpu_tile_find(&t, s)) return false;
     look_for_matrices(&t);
     for (int i = 1; i >= 0; i--)
         if (!expr_is_int(t.side[i].extent, NULL)) s->rows = t.side[i].extent;
     choose_shape(&t);
-    if (!s->most_rows) choose_slices(&t);
+    choose_slices(&t);
+    set_recipe(&t);
     for (int i = 0; i < 2; i++) pack_side(&t, &t.side[i]);
     for (int i = 0; i < 2; i++) t.side[i].along = lies_along(&t, &t.side[i], NULL);
     gpu_tile_nest(&t);

@@ -38,6 +38,7 @@ typedef struct GpuTile {
     Var *round, *depth, *slice, *steps;
 } GpuTile;
 
+bool gpu_tile_find(GpuTile *, Sched *);    /* sides and reduction; false: no such kernel */
 int64_t gpu_tile_threads(const GpuTile *); /* of a slice */
 
 /* ---- schedule_gpu_tile_nest.c ---- */
@@ -57,6 +58,11 @@ DType gpu_tile_type(const Expr *factor);
 /* A stage of which the copy is made here: with these dimensions, in this physical order (NULL: as
  * they are), in the type that its factor has in memory. The region is copied. Gives the copy. */
 Tensor *gpu_tile_stage(Sched *, Nest *at, Stage, Expr *const *dims, const int *order);
+
+/* ---- schedule_gpu_few.c ---- */
+/* A version for at most most_rows rows, in which each element of the other factor is read once;
+ * false: it does not lie in memory as it should. */
+bool schedule_gpu_few(Sched *);
 
 /* ---- schedule_gpu_mma.c: loops of matrix products ---- */
 void gpu_mma_split(GpuTile *, Side *, int64_t tile, int64_t each);

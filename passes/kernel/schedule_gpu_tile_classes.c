@@ -1,15 +1,18 @@
 /* Shape classes of tiles on GPUs (SoD2): where the number of rows or of columns is a symbol, the
- * best tile depends on it. Large ones move fewer bytes, small ones make blocks for all processors.
- * Each class has a version of the schedule, and the run takes the first that fits:
+ * best tile depends on it. Large ones move fewer bytes, small ones make blocks for all processors;
+ * of very few rows none is worth a tile (schedule_gpu_few.c). Each class has a version of the
+ * schedule, and the run takes the first that fits:
  *
+ *   how "cuda" when N <= 4 { ... }
  *   how "cuda" when N <= 32 { ... }
  *   how "cuda" when N <= 128 { ... }
  *   how "cuda" { ... }
  *
- * All of them add up in the same order, and read constants as the general one has them stored. */
+ * They read constants as the general one has them stored. Where threads share the reduction, a
+ * version has a recipe of its own. */
 #include "passes/kernel/schedule_gpu_tile.h"
 
-enum { ASSUMED = 4096, ASSUMED_OTHER = 512 };
+enum { ASSUMED = 4096, ASSUMED_OTHER = 512, ONE = 1, FEW = 4 };
 static const int64_t classes[] = {32, 128, 1024};
 
 int64_t gpu_tile_extent(const GpuTile *t, const Side *side) {
@@ -20,14 +23,41 @@ int64_t gpu_tile_extent(const GpuTile *t, const Side *side) {
     return MAX(lo, MIN(hi, assumed));
 }
 
+static int64_t no_var(void *user, const Var *v) {
+    (void)user;
+    BUG("%s has no value here", v->name);
+}
+
+static int64_t least_of(void *user, const Sym *s) {
+    (void)user;
+    return MAX(s->lo, 1);
+}
+
+/* Where nothing is empty: a batch of images has all their pixels. */
 static bool is_possible(const Sched *s, int64_t most) {
-    int64_t lo, hi;
-    return !expr_range(s->ctx, s->rows, &lo, &hi) || (lo <= most && most < hi);
+    ExprEnv env = {no_var, least_of, NULL};
+    int64_t lo, hi, least;
+    if (expr_range(s->ctx, s->rows, &lo, &hi) && hi <= most) return false;
+    return !expr_eval_index(s->rows, &env, &least) || least <= most;
+}
+
+static void add_version(Sched *v, int64_t most) {
+    v->how->when = expr_op2(v->ctx, SOP_le, v->rows, expr_int(v->ctx, most));
+    vec_push(v->ctx->perm, &v->kernel->hows, v->how);
+}
+
+/* Tiles of matrices waste little on a few rows; but even one row is a matrix. */
+static void add_few(Sched *s) {
+    Sched v = *s;
+    v.most_rows = s->matrices ? ONE : FEW;
+    v.how = schedule_new_how(s->ctx, s->machine);
+    if (!s->strict && is_possible(s, v.most_rows) && schedule_gpu_few(&v))
+        add_version(&v, v.most_rows);
 }
 
 void schedule_gpu_tile_classes(Sched *s) {
     Sched v = *s;
-    if (s->kernel->stmts.at[0]->recipe.lanes > 1) return; /* slices, as many as it says */
+    add_few(s);
     v.tile = NULL;
     for (int i = 0; i < LEN(classes); i++) {
         const struct TileShape *last = v.tile;
@@ -35,9 +65,9 @@ void schedule_gpu_tile_classes(Sched *s) {
         v.most_rows = classes[i];
         v.how = schedule_new_how(s->ctx, s->machine);
         CHECK(schedule_gpu_tile(&v));
-        if (v.tile == s->tile) return;
-        if (v.tile == last) s->kernel->hows.n--; /* this class has the one before it */
-        v.how->when = expr_op2(s->ctx, SOP_le, s->rows, expr_int(s->ctx, classes[i]));
-        vec_push(s->ctx->perm, &s->kernel->hows, v.how);
+        if (v.tile == s->tile && v.slices == s->slices) return;
+        if (v.tile == last) /* this class has the one before it, with its slices */
+            v.how = s->kernel->hows.at[--s->kernel->hows.n];
+        add_version(&v, classes[i]);
     }
 }

@@ -57,6 +57,10 @@ void how_home(Sched *s, Tensor *temp, Space space) {
     vec_push(s->ctx->perm, &s->how->homes, ((Home){temp, space}));
 }
 
+void how_by(Sched *s, Stmt *stmt, Recipe recipe) {
+    vec_push(s->ctx->perm, &s->how->own, ((Own){stmt, recipe}));
+}
+
 int64_t extent_or(const Expr *e, int64_t otherwise) {
     int64_t v;
     return expr_is_int(e, &v) ? v : otherwise;

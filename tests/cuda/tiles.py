@@ -18,7 +18,7 @@ RNG = np.random.default_rng(1)
 TYPES = {"f32": (T.FLOAT, 1e-5), "f16": (T.FLOAT16, 4e-3), "bf16": (T.BFLOAT16, 3e-2),
          "u8": (T.UINT8, 0), "i8": (T.INT8, 0), "bool": (T.BOOL, 0)}
 STORED = {T.FLOAT: np.float32, T.FLOAT16: np.float16, T.BFLOAT16: "<u2", T.UINT8: np.uint8,
-          T.INT8: np.int8, T.INT32: np.int32, T.INT64: np.int64}
+          T.INT8: np.int8, T.INT4: np.int8, T.INT32: np.int32, T.INT64: np.int64}
 
 
 class Model:
@@ -29,6 +29,7 @@ class Model:
         self.type, self.tolerance = TYPES[dtype]
         self.nodes, self.inputs, self.outputs, self.consts = [], [], [], []
         self.dims, self.options, self.opset = {}, [], 22
+        self.runs = None  # more than one: values of `dims`
 
     def input(self, name, *dims, dtype=None):
         of = TYPES[dtype or self.dtype][0]
@@ -97,6 +98,35 @@ def sizes(dtype, rows, steps):
     m.output(m.node("MatMul", x, m.input("z", "K", 24)))
     m.output(m.node("MatMul", m.input("u", "M", 32), m.const("w", 32, 40)))
     m.dims = {"M": rows, "K": steps}
+    return m
+
+
+FEW = [{"M": rows} for rows in (1, 3, 4, 5, 33, 200)]
+
+
+def few(dtype):
+    """As many rows as only the run knows: right factors in panels, in pieces, turned, given."""
+    m = Model(f"few_{dtype}", dtype)
+    x = m.input("x", "M", 192)
+    m.output(m.node("MatMul", x, m.const("w", 192, 72)))
+    m.output(m.node("MatMul", x, m.const("odd", 192, 50)))
+    m.output(m.node("MatMul", x, m.input("z", 192, 48)))
+    m.output(m.node("Gemm", x, m.input("turned", 40, 192), m.const("c", 40), transB=1))
+    m.output(m.node("Gemm", m.input("q", "M", 75), m.const("v", 24, 75), transB=1))
+    m.output(m.node("Conv", m.input("image", "M", 64, 1, 1), m.const("k", 24, 64, 1, 1)))
+    m.dims, m.runs = FEW[0], FEW
+    return m
+
+
+def few_of_bytes():
+    """The same of weights of 8 and of 4 bits that are dequantized in blocks."""
+    m = Model("few_bytes", "f32")
+    x = m.input("x", "M", 192)
+    for name, of, least in (("b", T.INT8, -127), ("h", T.INT4, -8)):
+        w = m.whole(name, of, 192, 72, values=RNG.integers(least, -least, (192, 72)))
+        m.output(m.node("MatMul", x, m.node("DequantizeLinear", w, m.const(name + "s", 6, 72),
+                                            axis=0, block_size=32)))
+    m.dims, m.runs = FEW[0], FEW
     return m
 
 
@@ -342,6 +372,10 @@ def models():
         yield windows(dtype)
         yield sizes(dtype, 1, 5)
         yield sizes(dtype, 65, 48)
+    yield few("f32")
+    yield fast(few("f32"))
+    yield few("f16")
+    yield few_of_bytes()
     yield attention("f16", 70, 65)
     yield attention("bf16", 17, 200)
     yield quantized()
@@ -391,14 +425,19 @@ def check(model, onnxcc, folder, kind, flags=""):
     program = os.path.join(folder, f"{model.name}.{kind or 'plain'}")
     settings = {"ONNXCC_EMU_CHECK": kind, "ONNXCC_EMU_SEED": "3", "ONNXCC_EMU_CXXFLAGS": flags}
     run([onnxcc, "-q", path, "--device=cuda-emu", *model.options, "-o", program], settings)
+    for model.dims in model.runs or [model.dims]:
+        compare(model, program, folder, kind, settings)
+    print(f"{model.name} {kind}{flags}: {len(model.outputs)} outputs agree")
+
+
+def compare(model, program, folder, kind, settings):
     expected = values(model, os.path.join(folder, f"{model.name}.cpu"), folder)
     for i, (want, got) in enumerate(zip(expected, values(model, program, folder, settings))):
         if want.size == 0 or want.shape != got.shape:
             sys.exit(f"FAIL: {model.name} ({kind}): output {i} has {got.size} elements")
         worst = np.max(np.abs(want - got)) / np.max(np.abs(want))
         if not worst <= model.tolerance:
-            sys.exit(f"FAIL: {model.name} ({kind}): output {i} differs by {worst:g}")
-    print(f"{model.name} {kind}{flags}: {len(expected)} outputs agree")
+            sys.exit(f"FAIL: {model.name} ({kind}): output {i} differs by {worst:g}, {model.dims}")
 
 
 def driver(folder, *flags):
