@@ -34,6 +34,12 @@ OPS int combine_near(int n, int step) {
         COMBINE_UNROLL                                                                             \
         for (int k = 0; k < half; k++) part[k] = JOIN(part[k], part[k + half]);                    \
     }
+#define COMBINE_TREE(JOIN)                                                                         \
+    COMBINE_HALF(16, JOIN)                                                                         \
+    COMBINE_HALF(8, JOIN)                                                                          \
+    COMBINE_HALF(4, JOIN)                                                                          \
+    COMBINE_HALF(2, JOIN)                                                                          \
+    COMBINE_HALF(1, JOIN)
 /* T: the type of a value, C: the type that is shuffled; JOIN(low, high) */
 #define COMBINE(name, T, C, JOIN)                                                                  \
     OPS T combine_##name(T v, int n, int step, T *room) {                                          \
@@ -45,11 +51,7 @@ OPS int combine_near(int n, int step) {
             __syncthreads();                                                                       \
             COMBINE_UNROLL                                                                         \
             for (int k = 0; k < 32; k++) part[k] = room[p.first + k % p.many * p.apart];           \
-            COMBINE_HALF(16, JOIN)                                                                 \
-            COMBINE_HALF(8, JOIN)                                                                  \
-            COMBINE_HALF(4, JOIN)                                                                  \
-            COMBINE_HALF(2, JOIN)                                                                  \
-            COMBINE_HALF(1, JOIN)                                                                  \
+            COMBINE_TREE(JOIN)                                                                     \
             v = part[0];                                                                           \
         }                                                                                          \
         COMBINE_UNROLL                                                                             \
@@ -58,6 +60,56 @@ OPS int combine_near(int n, int step) {
             v = threadIdx.x & (unsigned)by ? JOIN(other, v) : JOIN(v, other);                      \
         }                                                                                          \
         return v;                                                                                  \
+    }
+
+/* The same for v[0] to v[count - 1], `once` of them at a time, which are written for all threads of
+ * the block; then `team` neighbours join what becomes one result, as the same tree. Room: once *
+ * (threads + threads / n) values. */
+typedef struct CombineTeam {
+    int groups, results, team, many, number, first;
+} CombineTeam;
+OPS CombineTeam combine_team(int once, int n, int step, int threads) {
+    CombineTeam p;
+    int t = (int)threadIdx.x, group;
+    p.groups = threads / n;
+    p.results = once * p.groups;
+    p.team = threads / p.results < 32 ? threads / p.results : 32;
+    p.many = n / p.team;
+    p.number = t / p.team;
+    group = p.number % p.groups;
+    p.first = p.number / p.groups * threads + group / step * (n * step) + group % step +
+              t % p.team * step;
+    return p;
+}
+#define COMBINE_ALL(name, T, C, JOIN)                                                              \
+    OPS void combine_all_##name(T *v, int count, int once, int n, int step, int threads,           \
+                                T *room) {                                                         \
+        CombineTeam p = combine_team(once, n, step, threads);                                      \
+        int t = (int)threadIdx.x, own = t / (n * step) * step + t % step;                          \
+        __syncthreads();                                                                           \
+        COMBINE_UNROLL                                                                             \
+        for (int from = 0; from < count; from += once) {                                           \
+            COMBINE_UNROLL                                                                         \
+            for (int k = 0; k < once; k++) room[k * threads + t] = v[from + k];                    \
+            __syncthreads();                                                                       \
+            if (p.number < p.results) {                                                            \
+                T part[32];                                                                        \
+                COMBINE_UNROLL                                                                     \
+                for (int k = 0; k < 32; k++)                                                       \
+                    part[k] = room[p.first + k % p.many * p.team * step];                          \
+                COMBINE_TREE(JOIN)                                                                 \
+                COMBINE_UNROLL                                                                     \
+                for (int by = p.team / 2; by >= 1; by /= 2) {                                      \
+                    T other = (T)__shfl_xor_sync(~0u, (C)part[0], by);                             \
+                    part[0] = t & by ? JOIN(other, part[0]) : JOIN(part[0], other);                \
+                }                                                                                  \
+                if (t % p.team == 0) room[once * threads + p.number] = part[0];                    \
+            }                                                                                      \
+            __syncthreads();                                                                       \
+            COMBINE_UNROLL                                                                         \
+            for (int k = 0; k < once; k++)                                                         \
+                v[from + k] = room[once * threads + k * p.groups + own];                           \
+        }                                                                                          \
     }
 
 /* Each of n neighbours gets the join of those in front of it, the first one `none`, and *all is
@@ -82,6 +134,7 @@ OPS int combine_near(int n, int step) {
 #define COMBINE_JOIN_AND(a, b) ((a) & (b))
 #define COMBINE_NUMBER(T, t, C, ADD, MUL, MIN, MAX)                                                \
     COMBINE(sum_##t, T, C, ADD)                                                                    \
+    COMBINE_ALL(sum_##t, T, C, ADD)                                                                \
     COMBINE(prod_##t, T, C, MUL)                                                                   \
     COMBINE(min_##t, T, C, MIN)                                                                    \
     COMBINE(max_##t, T, C, MAX)                                                                    \

@@ -129,6 +129,7 @@ static void print_block(Printer *p, const LStmt *l) {
 static void print_for(Printer *p, const LStmt *l) {
     Str text;
     CPieces pieces = {0};
+    if (c_combine_all(p, l)) return;
     if (c_pieces(p, l, &pieces)) {
         print_pieces(p, l, &pieces);
         return;
@@ -192,77 +193,6 @@ static void print_buffer(Printer *p, const LStmt *l) {
     else c_line(p, "%s *%s = (%s *)(scratch + %s);", type, name, type, at);
 }
 
-/* CUDA: shared memory with a value for each thread, one for each type and use. */
-static const char *room_for(Printer *p, DType t, bool positions) {
-    static const char keys[2][N_DTYPES];
-    const char *key = &keys[positions][t], *name = name_find(p, key);
-    if (name) return name;
-    name = name_top(p, key, positions ? "places" : "room");
-    c_line_at(p, 1,
-              arena_printf(p->arena, "__shared__ %s %s[%d];", c_value_type(p, t), name,
-                           c_kernel_threads(p->func)));
-    return name;
-}
-
-static int64_t threads_inside(const LStmt *loop) {
-    int64_t n, step = 1;
-    while (lstmt_is_chain(loop)) {
-        loop = loop->body.at.at[0];
-        if (expr_is_int(loop->hi, &n)) step *= n;
-    }
-    return step;
-}
-
-/* A value from memory, or for it. */
-static const char *converted(Printer *p, DType t, bool to_memory, const char *v) {
-    if (t != DT_F16 && t != DT_BF16) return v;
-    const char *name = dtype_name(t);
-    return to_memory ? arena_printf(p->arena, "%s_of_f32(%s)", name, v)
-                     : arena_printf(p->arena, "f32_of_%s(%s)", name, v);
-}
-
-/* CUDA: runtime/combine.h. */
-static void print_prefix(Printer *p, const LStmt *l, int64_t n) {
-    DType t = l->tensor->dtype;
-    const char *v = c_element(p, l->tensor, l->index), *all = name_top(p, NULL, "all");
-    c_line(p, "%s %s;", c_value_type(p, t), all);
-    const char *none = c_expr(p, reduce_identity(p->ctx, l->red, t), PREC_ANY);
-    const char *call = arena_printf(p->arena, "prefix_%s_%s(%s, %s, &%s, %lld, %s)",
-                                    reduce_names[l->red], dtype_name(t), converted(p, t, false, v),
-                                    none, all, (long long)n, room_for(p, t, false));
-    c_line(p, "%s = %s;", v, converted(p, t, true, call));
-    c_line(p, "%s = %s;", c_element(p, l->args[0], l->iargs[0]), converted(p, t, true, all));
-}
-
-static void print_combine(Printer *p, const LStmt *l) {
-    CHECK(p->dialect == DIALECT_CUDA);
-    const LStmt *loop = lfunc_find_loop(p->func, l->var);
-    DType t = l->tensor->dtype;
-    int64_t n = loop->hi->i, step = threads_inside(loop);
-    bool far = n * step > 32;
-    const char *v = c_element(p, l->tensor, l->index), *room = far ? room_for(p, t, false) : "0";
-    if (l->prefix) {
-        print_prefix(p, l, n);
-        return;
-    }
-    const char *size = arena_printf(p->arena, "%lld, %lld", (long long)n, (long long)step);
-    if (l->red != RED_ARGMAX && l->red != RED_ARGMIN) {
-        const char *call = arena_printf(p->arena, "combine_%s_%s(%s, %s, %s)", reduce_names[l->red],
-                                        dtype_name(t), converted(p, t, false, v), size, room);
-        c_line(p, "%s = %s;", v, converted(p, t, true, call));
-        return;
-    }
-    const char *max = l->red == RED_ARGMAX ? "true" : "false", *last = l->last ? "true" : "false";
-    const char *places = far ? room_for(p, DT_I64, true) : "0";
-    const char *best = name_top(p, NULL, "best"), *at = name_top(p, NULL, "at");
-    c_line(p, "%s %s = %s;", c_value_type(p, t), best, converted(p, t, false, v));
-    const char *where = l->n_args ? c_element(p, l->args[0], l->iargs[0]) : "0";
-    c_line(p, "int64_t %s = %s;", at, where);
-    c_line(p, "combine_best_%s(&%s, &%s, %s, %s, %s, %s, %s);", dtype_name(t), best, at, max, last,
-           size, room, places);
-    c_line(p, "%s = %s;", v, converted(p, t, true, best));
-    if (l->n_args) c_line(p, "%s = (%s)%s;", where, c_memory_type(l->args[0]->dtype), at);
-}
 
 /* CUDA: a function of runtime/device. */
 static void print_call(Printer *p, const LStmt *l) {
@@ -332,7 +262,7 @@ void c_body(Printer *p, const LBody *body) {
             print_buffer(p, l);
             break;
         case L_COMBINE:
-            print_combine(p, l);
+            c_combine(p, l);
             break;
         case L_CALL:
             print_call(p, l);

@@ -126,6 +126,11 @@ bool c_index_plain(Printer *, const Expr *e); /* a division of it needs no helpe
 const char *c_stored(Printer *, const Expr *); /* a value as it lies in memory */
 void c_body(Printer *, const LBody *);
 
+/* ---- combine.c; CUDA: a call of runtime/combine.h ---- */
+void c_combine(Printer *, const LStmt *);
+/* Of all values of a thread, which the loop runs through; false: that is not what it does. */
+bool c_combine_all(Printer *, const LStmt *loop);
+
 /* ---- leaf.c; CUDA: a call of runtime/tiles.h, of runtime/groups.h ---- */
 void c_leaf(Printer *, const LStmt *);
 void c_group(Printer *, const LStmt *);

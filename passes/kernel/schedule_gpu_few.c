@@ -146,6 +146,7 @@ static void choose_lanes(Few *f) {
 static void choose(Few *f) {
     Ctx *c = f->s->ctx;
     int64_t most = f->s->most_rows > 1 && !f->steps ? PIECE / 2 : PIECE;
+    if (f->steps && f->steps < INT64_MAX) most = f->steps;
     int64_t each = MIN(most, PIECE_BYTES * 8 / f->bits), bytes = MAX(each * f->bits / 8, 1);
     const Expr *along = f->steps ? last_step(f)->extent : f->columns->extent;
     each = MIN(each, f->steps ? f->steps : f->width);

@@ -23,8 +23,7 @@ enum {
     WARP = 32,
     MOST_SLICES = 8,
     FEW_ROUNDS = 4,
-    BUSY = 512, /* threads that keep a processor busy */
-    ROOM = 4096 /* bytes in which sums of slices are combined */
+    BUSY = 512 /* threads that keep a processor busy */
 };
 
 /* From the largest to the smallest. */
@@ -271,7 +270,8 @@ static void choose_slices(GpuTile *t) {
     }
     rounds /= t->shape.depth;
     for (int s = 2; s <= MOST_SLICES && !t->s->strict; s *= 2) {
-        bool room = threads * s <= BUSY && 2 * gpu_tile_bytes(t, s) + ROOM <= GPU_TILE_SHARED;
+        int64_t bytes = 2 * gpu_tile_bytes(t, s) + GPU_TILE_ROOM;
+        bool room = threads * s <= BUSY && bytes <= GPU_TILE_SHARED;
         bool idle = blocks_of(t, &t->shape) * threads * s <= (int64_t)GPU_PROCESSORS * BUSY;
         if (room && idle && rounds >= FEW_ROUNDS * s && gpu_tile_is_long(t, last, s)) t->slices = s;
     }

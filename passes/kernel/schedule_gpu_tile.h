@@ -42,7 +42,10 @@ bool gpu_tile_find(GpuTile *, Sched *);    /* sides and reduction; false: no suc
 int64_t gpu_tile_threads(const GpuTile *); /* of a slice */
 
 /* ---- schedule_gpu_tile_nest.c ---- */
-enum { GPU_TILE_SHARED = 48 << 10 };
+enum {
+    GPU_TILE_SHARED = 48 << 10,
+    GPU_TILE_ROOM = 4096 /* bytes of it in which sums of slices are combined */
+};
 /* Bytes of the copies for a round with so many slices */
 int64_t gpu_tile_bytes(const GpuTile *, int slices);
 /* May the innermost reduction variable have rounds of its own? */

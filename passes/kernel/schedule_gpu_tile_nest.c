@@ -79,7 +79,8 @@ int64_t gpu_tile_bytes(const GpuTile *t, int slices) {
 
 /* As many as there is room for; matrix products are done with a round before the next arrives. */
 static int rounds_ahead(const GpuTile *t) {
-    int64_t room = GPU_TILE_SHARED / gpu_tile_bytes(t, t->slices) - 1;
+    int64_t all = GPU_TILE_SHARED - (t->slices > 1 ? GPU_TILE_ROOM : 0);
+    int64_t room = all / gpu_tile_bytes(t, t->slices) - 1;
     return t->matrices ? (int)MIN(MAX(room, 1), 3) : 1;
 }
 
