@@ -3,7 +3,10 @@
 #ifndef ONNXCC_RUNTIME_PIECES_H
 #define ONNXCC_RUNTIME_PIECES_H
 
-#if defined(ONNXCC_CUDA_EMU)
+#if defined(ONNXCC_EMU_TRAFFIC)
+#define OPS_MOVE(to, from) onnxcc_emu::move_piece(to, from, sizeof *(to))
+#define OPS_ALIGNED(n)
+#elif defined(ONNXCC_CUDA_EMU)
 #define OPS_MOVE(to, from) memcpy(to, from, sizeof *(to))
 #define OPS_ALIGNED(n)
 #else

@@ -129,7 +129,8 @@ void cuda_image_find(const CudaImage *, struct Model *, int n);
 
 /* ---- emu.c ---- */
 /* Kernels and launchers compiled for this machine by the system's C++ compiler. From the
- * environment: CXX; ONNXCC_EMU_CXXFLAGS, flags behind ours; ONNXCC_EMU_CHECK=address or races. */
+ * environment: CXX; ONNXCC_EMU_CXXFLAGS, flags behind ours; ONNXCC_EMU_CHECK=address, races or
+ * traffic. */
 typedef struct CudaEmu {
     const char *const *objects; /* in the given folder */
     int n_objects;

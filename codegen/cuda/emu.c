@@ -32,19 +32,26 @@ static const char *compiler(Arena *arena) {
     return NULL;
 }
 
-/* ONNXCC_EMU_CHECK=address, races; then what ONNXCC_EMU_CXXFLAGS names. */
+/* ONNXCC_EMU_CHECK=address, races, traffic; then what ONNXCC_EMU_CXXFLAGS names. */
 static bool extra_flags(Emu *e) {
     const char *s = getenv("ONNXCC_EMU_CXXFLAGS"), *check = getenv("ONNXCC_EMU_CHECK");
-    bool address = check && !strcmp(check, "address"), races = check && !strcmp(check, "races");
-    if (check && *check && !address && !races)
-        return diag_error(e->ctx, NULL, "ONNXCC_EMU_CHECK is \"%s\", not address or races", check);
-    if (address || races) {
+    static const struct {
+        const char *name, *sanitizer, *define;
+    } checks[] = {{"address", "-fsanitize=address", "-DONNXCC_EMU_PLAIN_SHARED"},
+                  {"races", "-fsanitize=thread", "-DONNXCC_EMU_RACES"},
+                  {"traffic", "-fsanitize=thread", "-DONNXCC_EMU_TRAFFIC"}};
+    int i = 0;
+    while (check && i < LEN(checks) && strcmp(check, checks[i].name)) i++;
+    bool asked = check && *check;
+    if (asked && i == LEN(checks))
+        return diag_error(e->ctx, NULL, "ONNXCC_EMU_CHECK is \"%s\", not address, races or traffic",
+                          check);
+    if (asked) {
         vec_push(e->ctx->perm, &e->extra, "-g");
-        vec_push(e->ctx->perm, &e->extra, address ? "-fsanitize=address" : "-fsanitize=thread");
-        vec_push(e->ctx->perm, &e->extra,
-                 address ? "-DONNXCC_EMU_PLAIN_SHARED" : "-DONNXCC_EMU_RACES");
+        vec_push(e->ctx->perm, &e->extra, checks[i].sanitizer);
+        vec_push(e->ctx->perm, &e->extra, checks[i].define);
     }
-    e->sanitizer = address ? "-fsanitize=address" : NULL;
+    e->sanitizer = asked && i == 0 ? "-fsanitize=address" : NULL;
     while (s && *(s += strspn(s, " \t\n"))) {
         size_t n = strcspn(s, " \t\n");
         vec_push(e->ctx->perm, &e->extra, arena_strn(e->ctx->perm, s, n));
@@ -55,7 +62,8 @@ static bool extra_flags(Emu *e) {
 
 static bool write_headers(const Emu *e) {
     static const char *const names[] = {"bulk.h",   "cuda_emu.h", "fibers.h", "groups.h",
-                                        "leaves.h", "map.h",      "races.h"};
+                                        "leaves.h", "looks.h",    "map.h",    "races.h",
+                                        "traffic.h"};
     for (int i = 0; i < LEN(names); i++) {
         const char *name = arena_printf(e->ctx->perm, "runtime/emu/%s", names[i]);
         const char *to = arena_printf(e->ctx->perm, "%s/%s", e->dir, names[i]);

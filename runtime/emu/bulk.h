@@ -51,14 +51,19 @@ inline void check_map(const Box *b, const void *map) {
 /* ---- sending and waiting ---- */
 /* In the name of the thread that sent it. */
 inline void note_bulk(const BulkCopy *c) {
-#if defined(ONNXCC_EMU_RACES)
+#if defined(ONNXCC_EMU_LOOKS)
+#if defined(ONNXCC_EMU_TRAFFIC)
+    unsigned each = (unsigned)c->box.size[0]; /* a row is read at once */
+#else
+    unsigned each = 1;
+#endif
     void *code = __builtin_return_address(0);
     Thread *own = machine->current;
     machine->current = &machine->thread[c->thread];
     if (c->from) look((uintptr_t)c->from, c->bytes, false, code);
-    for (unsigned i = 0; !c->from && i < box_elements(&c->box); i++) {
+    for (unsigned i = 0; !c->from && i < box_elements(&c->box); i += each) {
         const char *from = box_source(&c->box, i);
-        if (from) look((uintptr_t)from, (unsigned)c->box.bytes, false, code);
+        if (from) look((uintptr_t)from, (unsigned)c->box.bytes * each, false, code);
     }
     look((uintptr_t)c->to, c->bytes, true, code);
     machine->current = own;
@@ -94,7 +99,9 @@ inline void arrive_bulk(const BulkCopy *c) {
         if (from) memcpy(to, from, (unsigned)c->box.bytes);
         else memset(to, 0, (unsigned)c->box.bytes);
     }
+#if defined(ONNXCC_EMU_RACES)
     note_bulk(c);
+#endif
 }
 /* Until an odd (phase 0) or even number of times all have arrived. Others run until they are sent.
  */

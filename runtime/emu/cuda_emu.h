@@ -11,9 +11,9 @@
  *                          race shows
  *   ONNXCC_EMU_THREADS=n   so many OS threads share the blocks of a launch (default 1)
  *
- * Compiled with -DONNXCC_EMU_RACES (races.h) it reports accesses that nothing orders; with
- * -DONNXCC_EMU_PLAIN_SHARED shared memory is ordinary memory, which AddressSanitizer watches. Both
- * allow one OS thread.
+ * Compiled with -DONNXCC_EMU_RACES (races.h) it reports accesses that nothing orders, with
+ * -DONNXCC_EMU_TRAFFIC (traffic.h) what warps ask of memory; with -DONNXCC_EMU_PLAIN_SHARED shared
+ * memory is ordinary memory, which AddressSanitizer watches. All three allow one OS thread.
  *
  * Copies to shared memory that arrive later (runtime/tiles.h) do so when they are waited for, and
  * count as accesses both then and when they are sent; so do products (runtime/groups.h), and
@@ -38,7 +38,8 @@
 #define __align__(n) __attribute__((aligned(n)))
 #define __launch_bounds__(...)
 #define __constant__
-#if defined(ONNXCC_EMU_RACES)
+#if defined(ONNXCC_EMU_RACES) || defined(ONNXCC_EMU_TRAFFIC)
+#define ONNXCC_EMU_LOOKS
 #pragma clang attribute push(__attribute__((disable_sanitizer_instrumentation)), \
                              apply_to = function)
 #define __shared__ static __attribute__((section("onnxcc_shared")))
@@ -254,9 +255,15 @@ inline void begin_block(Machine *m) {
         m->order[i] = m->order[other], m->order[other] = t;
     }
 }
+#if defined(ONNXCC_EMU_TRAFFIC)
+inline void traffic_block_ends();
+#endif
 inline void run_block(Machine *m) {
     begin_block(m);
     if (m->n) go_to(m, next_fiber(m), &m->scheduler);
+#if defined(ONNXCC_EMU_TRAFFIC)
+    traffic_block_ends();
+#endif
 }
 
 /* ---- launches ---- */
@@ -329,7 +336,7 @@ template <typename Call> void launch(unsigned blocks, unsigned threads, Call cal
     Launch l = {blocks, threads, 0, 0, 0, call_kernel<Call>, &call};
     if (machine->random && blocks) l.shift = (unsigned)(next_random(machine) % blocks);
     l.random = machine->random;
-#if defined(ONNXCC_EMU_RACES) || defined(ONNXCC_EMU_PLAIN_SHARED)
+#if defined(ONNXCC_EMU_LOOKS) || defined(ONNXCC_EMU_PLAIN_SHARED)
     run_blocks(&l);
 #else
     share_blocks(&l);
@@ -403,6 +410,8 @@ inline unsigned ballot(unsigned mask, bool vote) {
 #include "bulk.h"
 #if defined(ONNXCC_EMU_RACES)
 #include "races.h"
+#elif defined(ONNXCC_EMU_TRAFFIC)
+#include "traffic.h"
 #endif
 
 #define threadIdx (onnxcc_emu::machine->current->index)
@@ -410,8 +419,14 @@ inline unsigned ballot(unsigned mask, bool vote) {
 #define blockDim (onnxcc_emu::machine->block_dim)
 #define gridDim (onnxcc_emu::machine->grid_dim)
 #define __grid_constant__
+#if defined(ONNXCC_EMU_TRAFFIC)
+#define ONNXCC_LAUNCH(kernel, blocks, threads, ...)                                                \
+    (onnxcc_emu::traffic_begin(#kernel),                                                           \
+     onnxcc_emu::launch((blocks), (threads), [&] { kernel(__VA_ARGS__); }))
+#else
 #define ONNXCC_LAUNCH(kernel, blocks, threads, ...)                                                \
     onnxcc_emu::launch((blocks), (threads), [&] { kernel(__VA_ARGS__); })
+#endif
 
 static inline void __syncthreads() {
     onnxcc_emu::at_barrier();
@@ -473,7 +488,7 @@ template <typename T> T atomicExch(T *at, T v) {
 template <typename T> T atomicCAS(T *at, T old, T v) {
     return onnxcc_emu_atomic(at, [=](T a) { return a == old ? v : a; });
 }
-#if defined(ONNXCC_EMU_RACES)
+#if defined(ONNXCC_EMU_LOOKS)
 #pragma clang attribute pop
 #endif
 

@@ -20,6 +20,16 @@ for check in $checks; do
             --check "$root/tests/run/models/ordered"
     done
 done
+# what warps ask of memory: neighbours fill sectors, sums of rows are written alone
+if [ "$checks" != none ]; then
+    for model in types pair; do
+        ONNXCC_EMU_CHECK=traffic "$onnxcc" "$root/tests/run/models/$model.onnx" --device=cuda-emu -q -o $model.traffic
+    done
+    ./types.traffic --threads 1 --dim N=1024 2> traffic.log
+    grep -q 'traffic: types_k0_add_kernel reads 8[0-9]* of 8[0-9]* writes 8192 of 8192 shared 0 of 0$' traffic.log
+    ./pair.traffic --threads 1 --dim N=64 --dim K=96 --dim M=128 2> traffic.log
+    grep -q 'traffic: pair_k3_sum_kernel .* writes 256 of 2048 shared 16896 of 16896$' traffic.log
+fi
 printf '\12\0\0\0\0\0\0\0' > k.bin # 10 of 9 elements
 if ./ordered.none --dim N=9 --input k=k.bin 2> refused.log; then
     echo "FAIL: TopK gives more than there is"
