@@ -20,9 +20,14 @@ static Expr *swap_tensor(void *user, Expr *e) {
     return e->kind == E_LOAD && e->tensor == w->old ? expr_load(w->ctx, w->by, e->arg, e->n) : e;
 }
 
-static int dim_of(const Expr *load, const Var *v) {
+/* Which subscript runs along a reduction variable; that of a part of the reduction (v + part*n)
+ * begins elsewhere. -1: none does. */
+static int dim_of(Ctx *c, const Expr *load, Var *v) {
+    Expr *coef, *rest;
     for (int i = 0; i < load->n; i++)
-        if (load->arg[i] == v->self) return i;
+        if (expr_uses_var(load->arg[i], v) && expr_linear_in(c, load->arg[i], v, &coef, &rest) &&
+            expr_is(coef, 1))
+            return i;
     return -1;
 }
 
@@ -45,6 +50,12 @@ static void add_deep(const Tile *t, Layout *l, int lane, int steps) {
     add_dim(l, pieces, 1, t->piece);
 }
 
+/* Do steps begin at whole blocks? */
+static bool begins_at_block(const Tile *t, const Expr *index, Var *v) {
+    Expr *first = expr_sub(t->s->ctx, (Expr *)(uintptr_t)index, v->self);
+    return expr_is(expr_mod(t->s->ctx, first, expr_int(t->s->ctx, t->deep)), 0);
+}
+
 /* Layout [others, lanes / nr, reduction order, lanes % nr]; not in blocks where the lanes share
  * their subscript (groups), or where threads of a warp have neighbouring ones. Along the reduction:
  * [others, lanes, reduction order]. Deep: in blocks, as add_deep has it. NULL where a reduction
@@ -52,14 +63,15 @@ static void add_deep(const Tile *t, Layout *l, int lane, int steps) {
 static Layout *panel_layout(Tile *t, const Expr *load) {
     Layout *l = NEW(t->s->ctx->perm, Layout);
     bool used[MAX_RANK] = {false};
-    int lane = lane_dim(load, t->lanes), steps = dim_of(load, t->red[t->sum->n_red - 1]);
+    Var *last = t->red[t->sum->n_red - 1];
+    int lane = lane_dim(load, t->lanes), steps = dim_of(t->s->ctx, load, last);
     bool warp = schedule_is_gpu(t->s) && t->nr < WARP;
     bool blocks = load->arg[lane] == t->lanes->self && !warp;
-    bool deep = blocks && t->deep && steps >= 0;
+    bool deep = blocks && t->deep && steps >= 0 && begins_at_block(t, load->arg[steps], last);
     used[lane] = true;
     for (int i = 0; i < t->sum->n_red; i++) {
-        int d = dim_of(load, t->red[i]);
-        if (d < 0 && tile_load_uses(load, t->red[i])) return NULL;
+        int d = dim_of(t->s->ctx, load, t->red[i]);
+        if (d < 0 ? tile_load_uses(load, t->red[i]) : used[d]) return NULL;
         if (d >= 0) used[d] = true;
     }
     for (int d = 0; d < load->n; d++)
@@ -68,7 +80,7 @@ static Layout *panel_layout(Tile *t, const Expr *load) {
     blocks &= deep || !t->along;
     if (blocks || t->along) add_dim(l, lane, blocks ? t->nr : 1, 0);
     for (int i = 0; i < t->sum->n_red; i++) {
-        int d = dim_of(load, t->red[i]);
+        int d = dim_of(t->s->ctx, load, t->red[i]);
         if (d >= 0) add_dim(l, d, deep && d == steps ? t->deep : 1, 0);
     }
     if (deep) add_deep(t, l, lane, steps);
