@@ -42,6 +42,8 @@ int64_t extent_or(const Expr *, int64_t otherwise); /* the constant, or otherwis
  * ACCESS_FAR. */
 enum { ACCESS_FAR = 1 << 30 };
 int64_t load_stride(Ctx *, const Expr *load, Var *);
+/* In how many sectors of 32 bytes 16 neighbours along v lie; where that is not known, 16 */
+int load_sectors(Ctx *, const Expr *load, Var *v);
 int64_t store_stride(Ctx *, const Stmt *, Var *);
 typedef struct Loads {
     const Expr *at[64];

@@ -28,6 +28,24 @@ int64_t load_stride(Ctx *c, const Expr *load, Var *v) {
     return any ? stride_of(c, tensor_offset(c, load->tensor, load->arg), v) : 0;
 }
 
+int load_sectors(Ctx *c, const Expr *load, Var *v) {
+    enum { SECTOR = 32, NEIGHBOURS = 16 };
+    int64_t seen[NEIGHBOURS], bytes = (int64_t)dtype_bytes(load->type);
+    Expr *offset = tensor_offset(c, load->tensor, load->arg);
+    Expr *first = expr_subst1(c, offset, v, expr_int(c, 0));
+    int n = 0;
+    for (int i = 0; i < NEIGHBOURS; i++) {
+        int64_t at;
+        int k = 0;
+        Expr *far = expr_sub(c, expr_subst1(c, offset, v, expr_int(c, i)), first);
+        if (!expr_is_int(far, &at)) return NEIGHBOURS;
+        at = at * bytes / SECTOR - (at < 0);
+        while (k < n && seen[k] != at) k++;
+        if (k == n) seen[n++] = at;
+    }
+    return n;
+}
+
 int64_t store_stride(Ctx *c, const Stmt *s, Var *v) {
     Expr *index[MAX_RANK];
     const Tensor *t = s->out ? s->out : s->out2;

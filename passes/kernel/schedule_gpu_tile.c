@@ -164,10 +164,30 @@ static bool order_reduction(GpuTile *t) {
     return is_large(all, LEAST_DEPTH);
 }
 
+typedef struct Sectors {
+    Ctx *ctx;
+    Var *v;
+    int n; /* that neighbours along v touch */
+} Sectors;
+
+static void add_sectors(void *user, const Expr *e) {
+    Sectors *s = user;
+    if (e->kind == E_LOAD && e->tensor->space != SP_CONST) s->n += load_sectors(s->ctx, e, s->v);
+}
+
+/* Where neither has neighbours: along which do fewer sectors of memory hold what is copied? */
+static bool is_nearer(const GpuTile *t, const Expr *factor, Var *red, Var *side) {
+    Sectors a = {t->s->ctx, red, 0}, b = {t->s->ctx, side, 0};
+    expr_visit(factor, add_sectors, &a);
+    expr_visit(factor, add_sectors, &b);
+    return a.n < b.n;
+}
+
 static bool lies_along(const GpuTile *t, const Side *side, Tile *pack) {
     const Expr *f = factor_of(t, side->factor);
-    return stride_of(t, f, t->red[t->n_red - 1], pack).near &&
-           !stride_of(t, f, side->vars[side->n - 1], pack).near;
+    Var *red = t->red[t->n_red - 1], *own = side->vars[side->n - 1];
+    if (stride_of(t, f, own, pack).near) return false;
+    return stride_of(t, f, red, pack).near || (!pack && is_nearer(t, f, red, own));
 }
 
 /* ---- constants are stored in blocks of the tile's width ---- */
