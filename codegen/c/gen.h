@@ -46,6 +46,7 @@ typedef struct CPiece {
     int64_t elements;  /* of the piece, each for so many iterations: the bits of one byte */
     int share;
     bool loaded, stored;
+    Expr *cond; /* of the load; NULL: always */
     const char *name;
 } CPiece;
 typedef VEC(CPiece) CPieces;

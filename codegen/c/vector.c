@@ -12,7 +12,8 @@
  * Elements of less than a byte share one: w[2 * p + j / 2] is a piece of half as many.
  *
  * All loads of pieces stand in front of the loop, all stores behind it: its iterations do not
- * depend on each other. Guarded accesses stay as they are. */
+ * depend on each other. A load that is guarded by the same condition in all of them is guarded
+ * there; other guarded accesses stay as they are. */
 #include "codegen/c/gen.h"
 
 enum { MAX_LANES = 16 };
@@ -22,6 +23,8 @@ typedef struct Look {
     const LStmt *loop;
     int lanes;
     CPieces *found;
+    Expr *cond;    /* of the guards around, which the loop does not change; NULL: none */
+    bool disagree; /* the same piece under two conditions */
 } Look;
 
 static bool is_memory(const Tensor *t) {
@@ -62,13 +65,15 @@ static CPiece *piece_of(Look *k, const Tensor *t, const Expr *index) {
     int share;
     Ctx *c = k->p->ctx;
     CPiece *known = find(k->found, t, index);
+    if (known && known->cond != k->cond) k->disagree |= known->cond && k->cond;
+    if (known && !k->cond) known->cond = NULL;
     if (known || !is_memory(t) || !has_pieces(t->dtype)) return known;
     if (!split_index(k, (Expr *)(uintptr_t)index, &first, &share)) return NULL;
     int64_t n = k->lanes / share, each = alignment(t, n) / (int64_t)dtype_bytes(t->dtype);
     if (n < 2 || !expr_is(expr_mod(c, first, expr_int(c, each)), 0) || c_some(k->p, index))
         return NULL;
     CPiece piece = {.tensor = t, .index = index, .first = first, .var = k->loop->var};
-    piece.elements = n, piece.share = share;
+    piece.elements = n, piece.share = share, piece.cond = k->cond;
     vec_push(k->p->arena, k->found, piece);
     return &k->found->at[k->found->n - 1];
 }
@@ -81,6 +86,12 @@ static void look_at_loads(Look *k, const Expr *e) {
     }
     int n = e->kind == E_GUARD ? 1 : e->n;
     for (int i = 0; i < n; i++) look_at_loads(k, e->arg[i]);
+    if (e->kind != E_GUARD || expr_uses_var(e->arg[0], k->loop->var) || expr_has_load(e->arg[0]))
+        return;
+    Expr *outside = k->cond;
+    k->cond = outside ? expr_and(k->p->ctx, outside, e->arg[0]) : e->arg[0];
+    look_at_loads(k, e->arg[1]);
+    k->cond = outside;
 }
 
 typedef struct Overlap {
@@ -114,7 +125,7 @@ bool c_pieces(Printer *p, const LStmt *l, CPieces *pieces) {
     bool expanded = l->bind == BIND_VECTOR || l->bind == BIND_UNROLL;
     if (p->dialect != DIALECT_CUDA || !expanded || !expr_is(l->lo, 0)) return false;
     if (!expr_is_int(l->hi, &lanes) || !is_power_of_two(lanes)) return false;
-    Look k = {p, l, (int)lanes, pieces};
+    Look k = {.p = p, .loop = l, .lanes = (int)lanes, .found = pieces};
     for (int i = 0; i < l->body.at.n; i++) {
         const LStmt *s = l->body.at.at[i];
         if (s->kind != L_STORE) return false;
@@ -123,7 +134,7 @@ bool c_pieces(Printer *p, const LStmt *l, CPieces *pieces) {
         if (piece && piece->share > 1) return false;
         if (piece) piece->stored = true;
     }
-    return pieces->n > 0 && !overlaps(l, pieces);
+    return pieces->n > 0 && !k.disagree && !overlaps(l, pieces);
 }
 
 static const char *piece_type(Printer *p, const CPiece *piece) {
@@ -138,8 +149,15 @@ void c_pieces_load(Printer *p, CPieces *pieces) {
         if (piece->loaded) from = c_element(p, piece->tensor, piece->first);
         piece->name =
             name_top(p, NULL, arena_printf(p->arena, "%s_v", name_find(p, piece->tensor)));
-        if (from) c_line(p, "%s %s = load_%s(&%s);", type, piece->name, type, from);
-        else c_line(p, "%s %s;", type, piece->name);
+        if (from && piece->cond) {
+            c_line(p, "%s %s = {};", type, piece->name);
+            c_line(p, "if (%s) %s = load_%s(&%s);", c_expr(p, piece->cond, PREC_ANY), piece->name,
+                   type, from);
+        } else if (from) {
+            c_line(p, "%s %s = load_%s(&%s);", type, piece->name, type, from);
+        } else {
+            c_line(p, "%s %s;", type, piece->name);
+        }
     }
     for (int i = 0; i < pieces->n; i++) vec_push(p->arena, &p->pieces, pieces->at[i]);
 }

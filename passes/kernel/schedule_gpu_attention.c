@@ -122,11 +122,32 @@ static Nest *product_loop(Flash *f, Nest *at, Stmt *st, Var *along) {
     return nest_loop(f->s, at, step, BIND_SERIAL);
 }
 
+static bool is_scores(const Flash *f, const Stmt *st) {
+    return st->kind == ST_REDUCE && st->n_red == 1 && st->value->kind == E_OP &&
+           st->value->op == SOP_mul && stmt_has_dom(st, f->j) && stmt_has_dom(st, f->lane);
+}
+
+/* Few queries: each thread has a key of its own, and reads 16 bytes of it at once. The steps of
+ * that; NULL: the loop stays whole. */
+static Var *piece_of_key(Flash *f, Nest **at, const Stmt *st) {
+    enum { PIECE_BYTES = 16 };
+    if (!f->few || !is_scores(f, st)) return NULL;
+    Var *d = st->red[0], *rounds, *step = NULL;
+    int64_t n, piece = PIECE_BYTES;
+    for (int i = 0; i < 2; i++)
+        piece = MIN(piece, PIECE_BYTES / (int64_t)dtype_bytes(gpu_tile_type(st->value->arg[i])));
+    if (!expr_is_int(d->extent, &n) || n % piece || piece < 2) return NULL;
+    how_split(f->s, d, piece, TAIL_EXACT, &rounds, &step);
+    *at = nest_loop(f->s, *at, rounds, BIND_SERIAL);
+    return step;
+}
+
 /* Long sums outside, then the rows of the thread, then its keys or columns; a reduction along these
  * has none outside. */
 static void nest_statement(Flash *f, Nest *at, Stmt *st) {
     bool inner_sum = st->kind == ST_REDUCE && stmt_has_red(st, f->lane);
-    for (int i = 0; i < st->n_red && !inner_sum; i++)
+    Var *piece = piece_of_key(f, &at, st);
+    for (int i = 0; i < st->n_red && !inner_sum && !piece; i++)
         if (!gpu_attention_is_outside(f, st->red[i])) {
             bool last = i == st->n_red - 1 && st->n_red <= 2;
             at = last ? product_loop(f, at, st, st->red[i])
@@ -139,6 +160,7 @@ static void nest_statement(Flash *f, Nest *at, Stmt *st) {
     for (int i = 0; i < st->n_red && inner_sum; i++)
         if (!gpu_attention_is_outside(f, st->red[i]))
             at = nest_loop(f->s, at, st->red[i], BIND_UNROLL);
+    if (piece) at = nest_loop(f->s, at, piece, BIND_UNROLL);
     nest_stmt(f->s, at, st);
 }
 
