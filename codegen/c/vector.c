@@ -32,7 +32,7 @@ static bool is_memory(const Tensor *t) {
 }
 
 static bool has_pieces(DType t) {
-    return t != DT_BOOL && t != DT_STR && t != DT_SEQ && t != DT_INDEX;
+    return t != DT_STR && t != DT_SEQ && t != DT_INDEX;
 }
 
 /* Bytes of a piece, at most 16 of which are moved at once. */
