@@ -12,7 +12,7 @@
  * version has a recipe of its own. */
 #include "passes/kernel/schedule_gpu_tile.h"
 
-enum { ASSUMED = 4096, ASSUMED_OTHER = 512, ONE = 1, FEW = 4 };
+enum { ASSUMED = 4096, ASSUMED_OTHER = 512, ONE = 1, FEW = 4, MANY = 4 };
 static const int64_t classes[] = {32, 128, 1024};
 
 int64_t gpu_tile_extent(const GpuTile *t, const Side *side) {
@@ -33,12 +33,30 @@ static int64_t least_of(void *user, const Sym *s) {
     return MAX(s->lo, 1);
 }
 
-/* Where nothing is empty: a batch of images has all their pixels. */
-static bool is_possible(const Sched *s, int64_t most) {
+/* Where nothing is empty: a batch of images has all pixels of one. */
+static int64_t least_rows(const Sched *s) {
     ExprEnv env = {no_var, least_of, NULL};
-    int64_t lo, hi, least;
-    if (expr_range(s->ctx, s->rows, &lo, &hi) && hi <= most) return false;
-    return !expr_eval_index(s->rows, &env, &least) || least <= most;
+    int64_t least;
+    return expr_eval_index(s->rows, &env, &least) ? least : 1;
+}
+
+static bool is_possible(const Sched *s, int64_t most) {
+    int64_t lo, hi;
+    bool all = expr_range(s->ctx, s->rows, &lo, &hi) && hi <= most;
+    return !all && least_rows(s) <= most;
+}
+
+/* The bounds of the classes. One image is a class where the next one has many of them. */
+static int choose_bounds(const Sched *s, int64_t *bounds) {
+    int64_t least = least_rows(s);
+    int n = 0;
+    for (int i = 0; i < LEN(classes); i++) {
+        if (!is_possible(s, classes[i])) continue;
+        bool many = n == 0 && least > classes[0] && MANY * least <= classes[i];
+        if (many && is_possible(s, least)) bounds[n++] = least;
+        bounds[n++] = classes[i];
+    }
+    return n;
 }
 
 static void add_version(Sched *v, int64_t most) {
@@ -57,17 +75,18 @@ static void add_few(Sched *s) {
 
 void schedule_gpu_tile_classes(Sched *s) {
     Sched v = *s;
+    int64_t bounds[LEN(classes) + 1];
+    int n = choose_bounds(s, bounds);
     add_few(s);
     v.tile = NULL;
-    for (int i = 0; i < LEN(classes); i++) {
+    for (int i = 0; i < n; i++) {
         const struct TileShape *last = v.tile;
-        if (!is_possible(s, classes[i])) continue;
-        v.most_rows = classes[i];
+        v.most_rows = bounds[i];
         v.how = schedule_new_how(s->ctx, s->machine);
         CHECK(schedule_gpu_tile(&v));
         if (v.tile == s->tile && v.slices == s->slices) return;
         if (v.tile == last) /* this class has the one before it, with its slices */
             v.how = s->kernel->hows.at[--s->kernel->hows.n];
-        add_version(&v, classes[i]);
+        add_version(&v, bounds[i]);
     }
 }
