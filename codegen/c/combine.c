@@ -89,7 +89,8 @@ static bool covers(Ctx *c, const Values *v, const LStmt *outer) {
     for (int64_t stride = 1; stride < v->n;) {
         const LStmt *l = outer;
         for (; l->kind == L_FOR; l = l->body.at.at[0])
-            if (expr_linear_in(c, v->combine->index, l->var, &coef, &rest) && expr_is(coef, stride))
+            if (l->hi->i > 1 && expr_linear_in(c, v->combine->index, l->var, &coef, &rest) &&
+                expr_is(coef, stride))
                 break;
         if (l->kind != L_FOR) return false;
         stride *= l->hi->i;
