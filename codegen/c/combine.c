@@ -83,19 +83,25 @@ typedef struct Values { /* loops around a combine: registers 0 to n - 1 */
     int64_t n;
 } Values;
 
+/* The loop of the nest that counts the subscript up by `stride`; NULL: none does. */
+static const LStmt *loop_by(Ctx *c, const Values *v, const LStmt *l, int64_t stride) {
+    Expr *rest, *coef;
+    for (; l->kind == L_FOR; l = l->body.at.at[0])
+        if (l->hi->i > 1 && expr_linear_in(c, v->combine->index, l->var, &coef, &rest) &&
+            expr_is(coef, stride))
+            return l;
+    return NULL;
+}
+
 /* Do the loops give the subscript each value from 0 on once? */
 static bool covers(Ctx *c, const Values *v, const LStmt *outer) {
-    Expr *rest = v->combine->index, *coef;
-    for (int64_t stride = 1; stride < v->n;) {
-        const LStmt *l = outer;
-        for (; l->kind == L_FOR; l = l->body.at.at[0])
-            if (l->hi->i > 1 && expr_linear_in(c, v->combine->index, l->var, &coef, &rest) &&
-                expr_is(coef, stride))
-                break;
-        if (l->kind != L_FOR) return false;
-        stride *= l->hi->i;
-    }
-    return true;
+    const LStmt *l;
+    Expr *first = v->combine->index, *zero = expr_int(c, 0);
+    for (int64_t stride = 1; stride < v->n; stride *= l->hi->i)
+        if (!(l = loop_by(c, v, outer, stride))) return false;
+    for (l = outer; l->kind == L_FOR; l = l->body.at.at[0])
+        first = expr_subst1(c, first, l->var, zero);
+    return expr_is(first, 0);
 }
 
 static bool find_values(const Printer *p, const LStmt *l, Values *v) {
