@@ -4,13 +4,14 @@
     bench/gpu_traffic.py ONNXCC --models DIR [--only NAME,NAME] [--least 0.02] [--md FILE] [-- OPTION...]
 
 Each model folder (bench/export_models.py writes it) is compiled for the emulation, which counts what
-warps touch (ONNXCC_EMU_CHECK=traffic, runtime/emu/traffic.h), and run once on inputs that it makes up.
+warps touch (ONNXCC_EMU_CHECK=traffic, runtime/emu/traffic.h), and run once on recorded inputs.
 The table has bytes that threads ask for, those of the sectors of 32 bytes that hold them, and the same
 for steps of shared memory without and with bank conflicts; then the kernels that waste more than
 --least of a model's bytes or steps. A run takes minutes where a CPU takes a second.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -37,7 +38,10 @@ def traffic(args, folder, work):
     run([args.onnxcc, "-q", folder / "model.onnx", "--device=cuda-emu", "-o", program, *args.options],
         ONNXCC_EMU_CHECK="traffic")
     rows = []
-    for found in map(LINE.match, run([program, "--threads", "1"]).splitlines()):
+    about = json.loads((folder / "model.json").read_text())
+    check = ["--check", folder / f"test_data_set_{about['bench_set']}", "--rtol", about["rtol"],
+             "--atol", about["atol"]]
+    for found in map(LINE.match, run([program, "--threads", "1", *check]).splitlines()):
         if found:
             n = [int(v) for v in found.groups()[1:]]
             name = found[1].removesuffix("_kernel").removeprefix(folder.name.replace("-", "_") + "_")

@@ -127,8 +127,40 @@ static bool is_long(const Rows *r) {
     return n >= SHORT_ROW;
 }
 
+/* Is axis i that of neighbours in all reductions, and nobody else's? */
+static bool is_near_axis(const Rows *r, int i) {
+    bool near = true;
+    Var *own[MAX_RANK];
+    for (int k = 0; k < r->kernel->stmts.n; k++) {
+        const Stmt *s = r->kernel->stmts.at[k];
+        if (s->kind == ST_REDUCE) near &= gpu_is_near(r->ctx, s, s->red[i]);
+        else if (row_vars(r, s, own)) return false;
+    }
+    return near;
+}
+
+/* Sums only: the axis along which neighbours lie becomes the innermost one (the channels of a
+ * group, in an image that has them last). */
+static void order_axes(Rows *r) {
+    int last = r->n_axes - 1, at = last;
+    while (at > 0 && !is_near_axis(r, at)) at--;
+    if (at == last || !is_near_axis(r, at)) return;
+    for (int k = 0; k < r->kernel->stmts.n; k++) {
+        Stmt *s = r->kernel->stmts.at[k];
+        if (s->kind != ST_REDUCE) continue;
+        s->red = arena_copy(r->ctx->perm, s->red, sizeof(Var *) * (size_t)s->n_red);
+        Var *near = s->red[at];
+        for (int i = at; i < last; i++) s->red[i] = s->red[i + 1];
+        s->red[last] = near;
+    }
+    for (int i = 0, n = 0; i < r->kernel->stmts.n && !n; i++)
+        if (r->kernel->stmts.at[i]->kind == ST_REDUCE)
+            n = row_vars(r, r->kernel->stmts.at[i], r->axis);
+}
+
 static bool is_rows(Rows *r) {
     bool near = false;
+    order_axes(r);
     for (int i = 0; i < r->kernel->stmts.n; i++) {
         Stmt *s = r->kernel->stmts.at[i];
         if (s->kind != ST_REDUCE) continue;
