@@ -102,6 +102,15 @@ static int launch_failed(struct onnxcc_frame *f, int step, const struct onnxcc_c
     return cuda_fail(CUDA_KERNEL_FAILED, "%s: kernel %s (%s): %s", c->name, name, origin, text);
 }
 
+/* What a map may say is checked when compiling, but for sizes of the run beyond 2^32 elements. */
+static int maps_failed(struct onnxcc_frame *f, int step, int code) {
+    char text[300];
+    cuda_error_text(&state_of(f)->d, code, text, sizeof text);
+    return cuda_fail(CUDA_UNUSABLE, "%s: kernel %s (%s): no tensor map of its operands: %s",
+                     state_of(f)->name, f->model->kernels[step].name,
+                     f->model->kernels[step].origin, text);
+}
+
 void cuda_launch(struct onnxcc_frame *f, int step, const void *kernel, void *const *bufs,
                  const int64_t *numbers, int64_t total) {
     struct cuda *c = state_of(f);
@@ -119,11 +128,14 @@ void cuda_launch(struct onnxcc_frame *f, int step, const void *kernel, void *con
     for (int i = 0; i < n; i++) at[i] = &a[i];
     if (blocks > k->max_blocks) blocks = k->max_blocks;
     int code = cuda_maps(c, k, bufs, numbers, maps);
+    if (code) {
+        note(f, maps_failed(f, step, code));
+        return;
+    }
     for (int i = 0; i < k->n_maps; i++) at[n + i] = &maps[i];
     int event = cuda_trace_begin(f, step);
-    if (!code)
-        code = c->d.launch(c->function[k->index], (unsigned)blocks, 1, 1, (unsigned)k->threads, 1,
-                           1, (unsigned)k->shared, cuda_now(f), at, NULL);
+    code = c->d.launch(c->function[k->index], (unsigned)blocks, 1, 1, (unsigned)k->threads, 1, 1,
+                       (unsigned)k->shared, cuda_now(f), at, NULL);
     cuda_trace_end(f, event);
     if (!code && c->careful) code = c->d.stream_wait(f->stream);
     if (code) note(f, launch_failed(f, step, k, code));

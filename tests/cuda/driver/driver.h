@@ -13,6 +13,7 @@
  *   FAKE_CUDA_VERSION=12080     of the driver
  *   FAKE_CUDA_FAULT=N           the N-th kernel ends with an illegal address
  *   FAKE_CUDA_LIMIT=1           every launch asks for more than the chip has
+ *   FAKE_CUDA_MAPS=0            no tensor map is made
  *   FAKE_CUDA_REFUSE=cubin      module data that this driver does not take: cubin, ptx, all
  *   FAKE_CUDA_SEED=1            of the order of streams
  *   FAKE_CUDA_FORGET=N          the N-th time that a stream shall wait for an event it does not
