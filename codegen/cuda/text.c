@@ -11,6 +11,7 @@ static const char device_head[] =
     " * Every kernel works on the items lo..hi of its parallel space. */\n\n";
 static const char host_head[] =
     "\n#if !defined(__CUDACC_RTC__) /* ---- the host's side ---- */\n"
+    "/* These launchers make no tensor maps: compile them for any architecture but sm_90a. */\n"
     "#if !defined(ONNXCC_LAUNCH)\n"
     "#define ONNXCC_LAUNCH(kernel, blocks, threads, ...) kernel<<<(blocks), "
     "(threads)>>>(__VA_ARGS__)\n"

@@ -109,7 +109,8 @@ int cuTensorMapEncodeTiled(void *map, int type, uint32_t dims, void *address,
                            const uint32_t *steps, int interleave, int swizzle, int promotion,
                            int fill) {
     EmuMap m = {EMU_MAP_MAGIC, (uintptr_t)address, dims, 0, 0, {0}, {0}, {0}};
-    if (!setting("FAKE_CUDA_MAPS", 1) || (uintptr_t)map % 64 || (uintptr_t)address % 16 || dims < 1 || dims > 5 || interleave ||
+    if (!setting("FAKE_CUDA_MAPS", 1)) return INVALID;
+    if ((uintptr_t)map % 64 || (uintptr_t)address % 16 || dims < 1 || dims > 5 || interleave ||
         fill || promotion < 0 || promotion > 3 || swizzle < 1 || swizzle > 3)
         return INVALID;
     if (type != 0 && type != 6 && type != 7 && type != 9) return INVALID;
