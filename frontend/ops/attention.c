@@ -245,6 +245,10 @@ static Value *rotate_front(OnnxNode *n, Value *x, Expr *turned) {
     if (!cos || !sin) return NULL;
     Value *front = build_slice_axis(n->g, x, 3, ix(n, 0), turned);
     Expr *half = expr_floordiv(n->ctx, turned, ix(n, 2)), *zero = ix(n, 0);
+    const char *rule = "rows of the caches are shorter than half of what is turned";
+    if (!demand_true(n, E2(le, half, cos->type.dims[3]), rule) ||
+        !demand_true(n, E2(le, half, sin->type.dims[3]), rule))
+        return NULL;
     cos = build_slice_axis(n->g, cos, 3, zero, half);
     sin = build_slice_axis(n->g, sin, 3, zero, half);
     if (!front || !cos || !sin) return NULL;

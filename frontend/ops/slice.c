@@ -1,6 +1,8 @@
 /* Parts of tensors: Slice, Split, Concat, Pad. */
 #include "frontend/ops.h"
 
+#include <math.h>
+
 /* ---- slice ---- */
 
 /* A bound as numpy reads it: negative ones count from the end, huge ones (the way to say "all") are
@@ -267,7 +269,13 @@ static bool late_pads(OnnxNode *n, int rank, Expr **lo, Expr **hi) {
     return true;
 }
 
-/* Padding by a number that only the run knows. */
+/* Is it one that a double does not hold? */
+static bool is_long(const Value *v) {
+    bool wide = v->type.dtype == DT_I64 || v->type.dtype == DT_U64;
+    return wide && v->data && v->data->elements == 1 && fabs(const_get(v->data, 0)) >= 0x1p53;
+}
+
+/* Padding by a number that only the run knows, or by such a long one. */
 static Value *late_fill(OnnxNode *n, Value *x, Expr *const *lo, Expr *const *hi) {
     Value *fill = need(n, 2, T_PLAIN), *one = graph_const_i(n->g, DT_BOOL, 1);
     if (!fill || !same_dtype(n, 0, 2) || !want_rank(n, 2, 0, 1)) return NULL;
@@ -330,7 +338,7 @@ ONNX_OP(Pad, 1) {
     const char *mode = attr_string(n, "mode", "constant");
     bool constant = !strcmp(mode, "constant");
     if (!strcmp(mode, "wrap") && !(x = cut(n, x, lo, hi))) return false;
-    if (constant && n->opset >= 11 && has(n, 2) && !n->in[2]->data)
+    if (constant && n->opset >= 11 && has(n, 2) && (!n->in[2]->data || is_long(n->in[2])))
         return give(n, 0, late_fill(n, x, lo, hi));
     if (constant && n->opset >= 11 && has(n, 2) &&
         (!same_dtype(n, 0, 2) || !known_float(n, 2, &value)))

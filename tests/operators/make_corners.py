@@ -73,6 +73,13 @@ def pad_wrap_cut(_):  # cut first: what is cut off does not come back on the oth
 
 
 @case
+def pad_longest(_):  # numbers that no double holds
+    x, most = np.array([3, -4]), 2**63 - 1
+    save("pad_longest", [node("Pad", "x p c", "y")], {"x": x}, "y", [np.array([most, 3, -4])],
+         constants={"p": np.array([1, 0]), "c": np.array(most)}, dims={"x": ["N"]}, opset=21)
+
+
+@case
 def reshape_run(_):  # the shape only the run knows, and with it the sizes of an input
     x = np.arange(6, dtype=np.int32)
     save("reshape_run", [node("Reshape", "x s", "y"), node("Neg", "x", "z")],
@@ -221,6 +228,13 @@ def head_sizes(random):  # as many query heads for each key head
     q, k, v = (floats(random, 1, h, 3, 4) for h in (4, 2, 2))
     save("head_sizes", [node("Attention", "q k v", "y")], {"q": q, "k": k, "v": v}, "y", opset=23,
          dims={"q": [1, "N", 3, 4], "k": [1, "M", 3, 4], "v": [1, "M", 3, 4]})
+
+
+@case
+def rotary_sizes(random):  # caches of as many elements as are turned
+    x, cos, sin = floats(random, 1, 2, 3, 8), floats(random, 1, 3, 4), floats(random, 1, 3, 4)
+    save("rotary_sizes", [node("RotaryEmbedding", "x c s", "y")], {"x": x, "c": cos, "s": sin}, "y",
+         opset=23, dims={"c": [1, 3, "N"], "s": [1, 3, "M"]})
 
 
 @case

@@ -36,6 +36,8 @@ refuses "data and grid differ in batch size" -- ./operators grid_sizes --dim N=2
 refuses "numbers of regions and of batch indices differ" -- ./operators roi_sizes --dim N=2 --dim M=3
 refuses "the number of key heads does not divide that of query heads" -- \
     ./operators head_sizes --dim N=5 --dim M=2
+refuses "rows of the caches are shorter than half of what is turned" -- \
+    ./operators rotary_sizes --dim N=4 --dim M=3
 refuses "sizes of indices and updates do not fit" -- ./operators scatter_sizes --dim N=4 --dim M=2
 
 # ---- sizes that follow from the data ----
