@@ -33,6 +33,7 @@ from kernels import all_kernels  # noqa: E402
 
 PER_PROGRAM = 64
 LARGEST_CASE = 100_000  # bytes of data
+LARGEST_FORM = 1_000_000  # bytes of a model
 REFERENCE_FLOPS = 4e10  # what a CPU computes in a few seconds
 
 
@@ -109,6 +110,7 @@ def prepare_forms(args, out):
     models = list(tiles.models())[::8] if args.tiny else [*tiles.models(), *tiles.larges()]
     with tempfile.TemporaryDirectory() as work:
         paths = {m.name: pathlib.Path(m.save(work)) for m in models}
+        models = [m for m in models if paths[m.name].stat().st_size <= LARGEST_FORM]
         for n, options in enumerate(sorted({tuple(m.options) for m in models})):
             group = [m for m in models if tuple(m.options) == options]
             names = [m.name for m in group]
