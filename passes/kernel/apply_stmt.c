@@ -163,8 +163,9 @@ static void arg_stmt(Apply *a, Stmt *s, LBody *body) {
     Expr *old = apply_element(a, best, at);
     Expr *value = expr_cast(a->ctx, best->dtype, apply_loads(a, s, s->value, true));
     LBody *then = guarded_body(a, body, is_better(a, s, value, old));
-    if (where) {
-        Expr *position = expr_cast(a->ctx, where->dtype, apply_value(a, s->red[0]));
+    if (where) { /* of the element that is loaded: where a tile overhangs, the last one again */
+        Expr *element = apply_loads(a, s, s->red[0]->self, true);
+        Expr *position = expr_cast(a->ctx, where->dtype, element);
         apply_store(a, then, where, apply_offset(a, s, s->out2), position);
     }
     apply_store(a, then, best, at, value);
