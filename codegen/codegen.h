@@ -64,8 +64,4 @@ int codegen_emit_llvm_text(Ctx *, const Entry *, int n, const EmitOptions *, FIL
 int codegen_emit_c(Ctx *, const Entry *, int n, const EmitOptions *, FILE *);
 int codegen_emit_cuda(Ctx *, const Entry *, int n, const EmitOptions *, FILE *);
 
-/* ---- link/stream.c ---- */
-/* What is written where the path is a link to a file: that file; the link stays. */
-const char *output_target(Ctx *, const char *path);
-
 #endif

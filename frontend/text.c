@@ -1,6 +1,5 @@
 /* Texts as files: read whole, written whole or not at all. */
 #define _DEFAULT_SOURCE 1
-#include "codegen/codegen.h"
 #include "frontend/cli.h"
 
 #include <errno.h>

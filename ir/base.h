@@ -115,5 +115,7 @@ struct Ctx {
 };
 Ctx *ctx_new(void);
 void ctx_free(Ctx *);
+/* What is written where the path is a link to a file: that file; the link stays. */
+const char *output_target(Ctx *, const char *path);
 
 #endif

@@ -3,7 +3,6 @@
  * A compiler driver knows where the C library lies; for a bare linker (lld, ld) we look for its
  * start files where Debian and its kin keep them. The output is linked beside its place and
  * renamed, so a failure leaves nothing. */
-#include "codegen/codegen.h"
 #include "codegen/link/link.h"
 #include "codegen/link/spawn.h"
 

@@ -3,7 +3,6 @@
  * A file grows under a temporary name beside its own and is renamed at the end. What stands there
  * already and is no regular file (a pipe, /dev/null) is written directly. Ranges of other files are
  * copied by the kernel where it can. */
-#include "codegen/codegen.h"
 #include "codegen/link/link.h"
 
 #include <errno.h>
@@ -52,13 +51,6 @@ static void write_all(LinkFile *f, const void *data, size_t n) {
 static void flush(LinkFile *f) {
     write_all(f, f->buffer, f->n);
     f->n = 0;
-}
-
-const char *output_target(Ctx *ctx, const char *path) {
-    char *real = realpath(path, NULL);
-    const char *target = arena_str(ctx->perm, real ? real : path);
-    free(real);
-    return target;
 }
 
 LinkFile *link_file_open(Ctx *ctx, const char *path, int mode) {
