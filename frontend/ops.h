@@ -150,6 +150,7 @@ Value *sel(OnnxNode *, Value *c, Value *a, Value *b);
 Value *cast_to(OnnxNode *, Value *, DType); /* as it is where the type is right */
 Value *reshape_to(OnnxNode *, Value *, Expr *const *dims, int rank);
 Value *unsqueeze(OnnxNode *, Value *, int axis); /* a dimension of 1 in front of `axis` */
+Value *expand_axis(OnnxNode *, Value *, int axis, Expr *dim); /* as it is where it has that */
 Value *per_channel(OnnxNode *, Value *,
                    int rank); /* [C] to [C, 1, ...] that broadcasts to [N, C, ...] */
 Value *transpose_to(OnnxNode *, Value *, const int64_t *perm);

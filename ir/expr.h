@@ -150,6 +150,7 @@ bool expr_prove_eq(Ctx *, Expr *a, Expr *b);      /* after expr_resolve */
 bool expr_uses_var(const Expr *, const Var *);
 bool expr_uses_tensor(const Expr *, const Tensor *);
 bool expr_has_load(const Expr *);
+Expr *expr_unconverted(const Expr *); /* what the casts around it are of */
 bool expr_has_value_sym(const Expr *);
 /* e == coef * v + rest with coef, rest free of v (index expressions). False: not linear in v. */
 bool expr_linear_in(Ctx *, Expr *e, Var *v, Expr **coef, Expr **rest);

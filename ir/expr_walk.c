@@ -122,6 +122,11 @@ int expr_size(const Expr *e) {
     return s.count;
 }
 
+Expr *expr_unconverted(const Expr *e) {
+    while (e->kind == E_OP && e->op == SOP_cast) e = e->arg[0];
+    return (Expr *)(uintptr_t)e;
+}
+
 bool expr_has_load(const Expr *e) {
     return node_of(e)->flags & EF_LOAD;
 }

@@ -29,7 +29,7 @@ typedef struct Job {
     Ctx *ctx;
     const LinkJob *job;
     const struct Arch *arch; /* NULL: not one of the above */
-    const char *triple, *temp_dir, *temp_out;
+    const char *triple, *temp_dir, *temp_out, *target; /* target: what is written in the end */
     bool in_place; /* the output exists and is a device, a pipe, ... */
     Command command;
 } Job;
@@ -235,7 +235,7 @@ static bool deliver(Job *j, uint64_t bytes) {
         link_file_parts(f, (LinkParts){&whole, 1});
         return link_file_done(f);
     }
-    if (!rename(j->temp_out, output_target(j->ctx, j->job->out))) return true;
+    if (!rename(j->temp_out, j->target)) return true;
     return diag_error(j->ctx, &(Loc){.file = j->job->out}, "%s", strerror(errno));
 }
 
@@ -276,10 +276,10 @@ bool link_program(Ctx *ctx, const LinkJob *job) {
     j.temp_dir = link_temp_dir(ctx);
     if (!j.temp_dir) return false;
     struct stat st;
+    j.target = output_target(ctx, job->out);
     j.in_place = !stat(job->out, &st) && !S_ISREG(st.st_mode);
     j.temp_out = j.in_place ? arena_printf(ctx->perm, "%s/out", j.temp_dir)
-                            : arena_printf(ctx->perm, "%s.%ld.tmp", output_target(ctx, job->out),
-                                          (long)getpid());
+                            : arena_printf(ctx->perm, "%s.%ld.tmp", j.target, (long)getpid());
     bool good = link_in(&j);
     if (!good) unlink(j.temp_out);
     link_temp_remove(j.temp_dir);

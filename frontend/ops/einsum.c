@@ -157,14 +157,6 @@ static bool drop_ones(OnnxNode *n, Term *t, const Term *other) {
     return t->v != NULL;
 }
 
-static bool expand_letter(OnnxNode *n, Term *t, int axis, Expr *dim) {
-    Expr *dims[MAX_RANK];
-    if (t->v->type.dims[axis] == dim) return true;
-    memcpy(dims, t->v->type.dims, sizeof dims);
-    dims[axis] = dim;
-    return (t->v = build_expand(n->g, t->v, dims, t->v->type.rank)) != NULL;
-}
-
 /* Dimensions under "..." broadcast: where it is not known which of two is 1, both are expanded. */
 static bool match_ellipsis(OnnxNode *n, const Einsum *e, Term *a, Term *b) {
     for (int k = 0; k < e->n_ellipsis; k++) {
@@ -173,7 +165,9 @@ static bool match_ellipsis(OnnxNode *n, const Einsum *e, Term *a, Term *b) {
         if (i < 0 || j < 0) continue;
         if (!broadcast_dims(n->ctx, a->v->type.dims[i], b->v->type.dims[j], &both))
             return bad(n, "dimensions under ... of equation %s do not broadcast", e->text);
-        if (!expand_letter(n, a, i, both) || !expand_letter(n, b, j, both)) return false;
+        a->v = expand_axis(n, a->v, i, both);
+        b->v = expand_axis(n, b->v, j, both);
+        if (!a->v || !b->v) return false;
     }
     return true;
 }

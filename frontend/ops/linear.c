@@ -35,8 +35,9 @@ static bool batch_axis(OnnxNode *n, Operand *a, int at_a, Operand *b, int at_b, 
     return true;
 }
 
-static Value *expand_axis(OnnxNode *n, Value *v, int axis, Expr *dim) {
+Value *expand_axis(OnnxNode *n, Value *v, int axis, Expr *dim) {
     Expr *dims[MAX_RANK];
+    if (v->type.dims[axis] == dim) return v;
     memcpy(dims, v->type.dims, sizeof dims);
     dims[axis] = dim;
     return build_expand(n->g, v, dims, v->type.rank);

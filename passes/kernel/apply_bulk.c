@@ -7,7 +7,7 @@
 #include "passes/kernel/apply.h"
 
 static Expr *load_of(Apply *a, Expr *e) {
-    while (e->kind == E_OP && e->op == SOP_cast) e = e->arg[0];
+    e = expr_unconverted(e);
     if (e->kind != E_LOAD || e->tensor->space != SP_CONST)
         BUG("kernel %s: a copy in bulk of no constant", a->kernel->name);
     return e;

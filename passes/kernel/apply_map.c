@@ -13,11 +13,6 @@
 enum { ROW_BYTES = 128, LEAST_ROW = 32, PIECE_BYTES = 16, MOST_SIDE = 256, ROWS = 8 };
 
 /* ---- which box of which tensor ---- */
-static Expr *load_of(Expr *e) {
-    while (e->kind == E_OP && e->op == SOP_cast) e = e->arg[0];
-    return e;
-}
-
 static bool is_whole(Ctx *c, Expr *elements, int64_t bytes) {
     return expr_is(expr_mod(c, elements, expr_int(c, PIECE_BYTES / bytes)), 0);
 }
@@ -76,7 +71,7 @@ static bool take_region(Apply *a, const Stage *g, ApplyMap *m, Expr **offset) {
 
 bool apply_find_map(Apply *a, const Stage *g, DType type, ApplyMap *m) {
     Ctx *c = a->ctx;
-    Expr *load = load_of(g->stmt->value->arg[g->factor]);
+    Expr *load = expr_unconverted(g->stmt->value->arg[g->factor]);
     *m = (ApplyMap){0};
     if (g->n_region != 2 || load->kind != E_LOAD || load->tensor->space >= SP_TEMP ||
         load->tensor->packed || load->type != type)

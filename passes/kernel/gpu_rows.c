@@ -139,23 +139,25 @@ static bool is_near_axis(const Rows *r, int i) {
     return near;
 }
 
+static void move_to_end(Var **list, int at, int last) {
+    Var *v = list[at];
+    for (; at < last; at++) list[at] = list[at + 1];
+    list[last] = v;
+}
+
 /* Sums only: the axis along which neighbours lie becomes the innermost one (the channels of a
  * group, in an image that has them last). */
 static void order_axes(Rows *r) {
     int last = r->n_axes - 1, at = last;
-    while (at > 0 && !is_near_axis(r, at)) at--;
-    if (at == last || !is_near_axis(r, at)) return;
+    while (at >= 0 && !is_near_axis(r, at)) at--;
+    if (at < 0 || at == last) return;
     for (int k = 0; k < r->kernel->stmts.n; k++) {
         Stmt *s = r->kernel->stmts.at[k];
         if (s->kind != ST_REDUCE) continue;
         s->red = arena_copy(r->ctx->perm, s->red, sizeof(Var *) * (size_t)s->n_red);
-        Var *near = s->red[at];
-        for (int i = at; i < last; i++) s->red[i] = s->red[i + 1];
-        s->red[last] = near;
+        move_to_end(s->red, at, last);
     }
-    for (int i = 0, n = 0; i < r->kernel->stmts.n && !n; i++)
-        if (r->kernel->stmts.at[i]->kind == ST_REDUCE)
-            n = row_vars(r, r->kernel->stmts.at[i], r->axis);
+    move_to_end(r->axis, at, last);
 }
 
 static bool is_rows(Rows *r) {

@@ -59,7 +59,7 @@ int64_t gpu_group_bytes(const GpuTile *t) {
 
 Tensor *gpu_group_constant(const GpuTile *t, const Side *side) {
     const Expr *e = t->sum->value->arg[side->factor];
-    while (e->kind == E_OP && e->op == SOP_cast) e = e->arg[0];
+    e = expr_unconverted(e);
     return e->kind == E_LOAD && e->tensor->space == SP_CONST ? e->tensor : NULL;
 }
 

@@ -58,8 +58,8 @@ static bool begins_at_block(const Tile *t, const Expr *index, Var *v) {
 
 /* Layout [others, lanes / nr, reduction order, lanes % nr]; not in blocks where the lanes share
  * their subscript (groups), or where threads of a warp have neighbouring ones. Along the reduction:
- * [others, lanes, reduction order]. Deep: in blocks, as add_deep has it. NULL where a reduction
- * variable shares its subscript. */
+ * [others, lanes, reduction order]. Deep: in blocks, as add_deep has it. NULL where
+ * reduction variables share a subscript, or one has none of its own. */
 static Layout *panel_layout(Tile *t, const Expr *load) {
     Layout *l = NEW(t->s->ctx->perm, Layout);
     bool used[MAX_RANK] = {false};

@@ -57,9 +57,9 @@ inline void traffic_begin(const char *kernel) {
 }
 
 /* ---- what an instruction costs ---- */
-inline bool is_first(const uintptr_t *at, unsigned lanes, int lane, unsigned shift) {
+inline bool is_first(const Asked *a, int lane) {
     for (int i = 0; i < lane; i++)
-        if (lanes >> i & 1 && at[i] >> shift == at[lane] >> shift) return false;
+        if (a->lanes >> i & 1 && a->at[i] == a->at[lane]) return false;
     return true;
 }
 inline void count_sectors(const Asked *a) {
@@ -68,7 +68,7 @@ inline void count_sectors(const Asked *a) {
     int n = 0;
     for (int i = 0; i < WARP; i++) {
         if (!(a->lanes >> i & 1)) continue;
-        if (is_first(a->at, a->lanes, i, 0)) traffic_now->asked[side] += a->bytes;
+        if (is_first(a, i)) traffic_now->asked[side] += a->bytes;
         for (uintptr_t s = a->at[i] / SECTOR; s <= (a->at[i] + a->bytes - 1) / SECTOR; s++) {
             int k = 0;
             while (k < n && seen[k] != s) k++;
